@@ -1,0 +1,417 @@
+/**
+ * Task-local context for Effect fibers: a map that a fiber carries and its children inherit.
+ *
+ * - **Fork.** A child starts with its parent's map and cannot change its parent's. How it gets the map is the context's
+ *   `fork` strategy: {@link copy} (the default), {@link deepCopy}, {@link chain}, {@link share}, or a function.
+ * - **Join.** With `join: "isolate"` (the default) what a child set ends with it. With `"merge"` it reaches the fiber
+ *   that joins the child, key by key.
+ * - **Race, timeout, interruption.** The loser's writes are gone with it. The winner is joined.
+ * - **Regions.** `provide` and `layer` attach the context: inside there is a map, outside there is none, or the outer
+ *   one as it was. Leaving a region, however, leaves nothing of it in the fiber.
+ * - **One fiber is one task.** What sequential code sets is seen after it.
+ *
+ * The model is that of Python's AioContext, a dict on the running asyncio task; the map is an immutable `HashMap` in a
+ * `FiberRef`, so a child's copy costs nothing, as with CPython's `contextvars` (PEP 567).
+ */
+import * as EffectContext from "effect/Context"
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import type * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import { ForkError, KeyNotFoundError, NotAttachedError } from "./errors.js"
+import * as attachments from "./internal/attachment.js"
+import * as engine from "./internal/engine.js"
+import * as specs from "./internal/spec.js"
+
+// -----------------------------------------------------------------------------------------------------------------
+// strategies
+// -----------------------------------------------------------------------------------------------------------------
+
+/** A context's map. Keys are strings; `undefined` is a value like any other. */
+export type Entries = HashMap.HashMap<string, unknown>
+
+/** How a child gets its map: given the parent's, the child's. It runs at the fork, and fails the fork if it throws. */
+export type Fork = (parent: Entries) => Entries
+
+/** What a join does with the child's writes: nothing, or bring them to the joining fiber key by key. */
+export type Join = "isolate" | "merge"
+
+/** A child starts with its parent's map, and each has its own from then on. The default; O(1). */
+export const copy: Fork = attachments.copy
+
+/**
+ * A child gets values of its own: `structuredClone` of its parent's, O(n). A value that cannot be cloned (a function,
+ * say) fails the fork with a {@link ForkError} that names its key. Classes come out as plain objects.
+ */
+export const deepCopy: Fork = (parent) => {
+  const entries = HashMap.toEntries(parent)
+  try {
+    return HashMap.fromIterable(structuredClone(entries))
+  } catch (cause) {
+    const culprit = entries.find(([, value]) => !isCloneable(value))
+    throw new ForkError({ context: "", cause, ...(culprit === undefined ? {} : { key: culprit[0] }) })
+  }
+}
+
+const isCloneable = (value: unknown): boolean => {
+  try {
+    structuredClone(value)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/**
+ * A child reads what it wrote itself, and behind it its parent's *current* values; what it deletes and clears are its
+ * own writes. The fork is O(1), a read O(depth of the nesting), the whole map O(n). As Python's `ChainMap.new_child`.
+ */
+export const chain: Fork = attachments.chain
+
+/** Parent and child are one map, whoever writes. O(1). */
+export const share: Fork = attachments.share
+
+// -----------------------------------------------------------------------------------------------------------------
+// types
+// -----------------------------------------------------------------------------------------------------------------
+
+/** The shape of a context that has none: any string key, values of any type. */
+export interface Dict {
+  readonly [key: string]: unknown
+}
+
+/** The keys of a shape. */
+export type Key<Shape> = Extract<keyof Shape, string>
+
+/** The keys that a map of this shape may lack. */
+export type OptionalKey<Shape> = {
+  [K in Key<Shape>]: {} extends Pick<Shape, K> ? K : never
+}[Key<Shape>]
+
+/** The keys that a map of this shape always has. */
+export type RequiredKey<Shape> = Exclude<Key<Shape>, OptionalKey<Shape>>
+
+/** The value of a key that is there. */
+export type Value<Shape, K extends keyof Shape> = Required<Shape>[K]
+
+/** How a context behaves at forks and joins. */
+export interface Options<Shape> {
+  /** How a child gets its map. Default: {@link copy}. */
+  readonly fork?: Fork
+  /** What a join does with a child's writes. Default: `"isolate"`. */
+  readonly join?: Join
+  /**
+   * The keys that `clear` must leave. Types are gone at run time, so without this list `clear` leaves every key that
+   * the map was attached with, which are the required ones at least. `[]` clears all.
+   */
+  readonly required?: ReadonlyArray<RequiredKey<Shape>>
+}
+
+/** What is in a fiber's services where a context is attached. Opaque: read it through the tag. */
+export interface Attached<Shape> {
+  readonly seed: Entries
+  readonly _Shape?: (_: never) => Shape
+}
+
+/** A map kept for later. */
+export interface Snapshot<Self> {
+  /** The map as it was. */
+  readonly data: Entries
+  /** Runs an effect with that map attached; what it writes is gone after it. */
+  readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
+}
+
+/** A context, whichever. */
+export interface Any {
+  readonly key: string
+  readonly ref: engine.Ref
+  readonly peek: (key: never) => Effect.Effect<Option.Option<unknown>>
+  readonly dataOf: (fiber: engine.AnyFiber) => Effect.Effect<Entries, NotAttachedError>
+}
+
+/**
+ * A context: an Effect service tag whose members are the map. All members but `peek`, `dataOf`, `provide`, `layer` and
+ * `ref` need the context in `R`, which `provide` and `layer` discharge.
+ */
+export interface TagClass<Self, Id extends string, Shape> extends EffectContext.Tag<Self, Attached<Shape>> {
+  new(_: never): EffectContext.TagClassShape<Id, Attached<Shape>>
+  readonly key: Id
+
+  /** The value of a key. O(log n). */
+  readonly get: {
+    /** The value of a key; `undefined` where an optional key is absent. */
+    <K extends Key<Shape>>(key: K): Effect.Effect<Shape[K], never, Self>
+    /** The value of a key, or the fallback where it is absent. A stored `undefined` is present. */
+    <K extends Key<Shape>, B>(key: K, fallback: B): Effect.Effect<Value<Shape, K> | B, never, Self>
+  }
+  /** The value of a key, if it is there. */
+  readonly getOption: <K extends Key<Shape>>(key: K) => Effect.Effect<Option.Option<Value<Shape, K>>, never, Self>
+  /** The value of a key; fails with {@link KeyNotFoundError} where it is absent. */
+  readonly getOrFail: <K extends Key<Shape>>(key: K) => Effect.Effect<Value<Shape, K>, KeyNotFoundError, Self>
+  /** The value of a key, if the context is attached and has it: for loggers, and libraries that run either way. */
+  readonly peek: <K extends Key<Shape>>(key: K) => Effect.Effect<Option.Option<Value<Shape, K>>>
+  /** Sets a key, in O(log n): the cost does not grow with the map as that of `FiberRef.update` does. */
+  readonly set: <K extends Key<Shape>>(key: K, value: Value<Shape, K>) => Effect.Effect<void, never, Self>
+  /** Sets several keys. */
+  readonly merge: (entries: Partial<Shape>) => Effect.Effect<void, never, Self>
+  /** Sets a key to what `f` makes of its value. */
+  readonly update: <K extends Key<Shape>>(
+    key: K,
+    f: (value: Option.Option<Value<Shape, K>>) => Value<Shape, K>
+  ) => Effect.Effect<void, never, Self>
+  /** Removes an optional key; `true` if it was there. */
+  readonly delete: <K extends OptionalKey<Shape>>(key: K) => Effect.Effect<boolean, never, Self>
+  /** Whether a key is there. */
+  readonly has: (key: Key<Shape>) => Effect.Effect<boolean, never, Self>
+  /** The number of keys. */
+  readonly size: Effect.Effect<number, never, Self>
+  /** The keys, in no particular order. */
+  readonly keys: Effect.Effect<ReadonlyArray<Key<Shape>>, never, Self>
+  /** The entries, in no particular order. */
+  readonly entries: Effect.Effect<ReadonlyArray<readonly [Key<Shape>, Shape[Key<Shape>]]>, never, Self>
+  /** Removes the optional keys: see {@link Options.required}. The ready-made `Ctx` loses all. */
+  readonly clear: Effect.Effect<void, never, Self>
+  /** The map as it is now. O(1), except under {@link chain}. */
+  readonly data: Effect.Effect<Entries, never, Self>
+  /** The map of any fiber, running or done; fails where the context is not attached to it. */
+  readonly dataOf: (fiber: engine.AnyFiber) => Effect.Effect<Entries, NotAttachedError>
+  /** The map as it is now, to run effects with later. */
+  readonly snapshot: Effect.Effect<Snapshot<Self>, never, Self>
+  /** Sets entries for a region; each of those keys has its former value after it, however the region ends. */
+  readonly locally: (
+    entries: Partial<Shape>
+  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
+  /** Attaches the context to an effect, with these entries. Builds no layer: the path for a request. */
+  readonly provide: (
+    entries: Shape
+  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
+  /** A layer that attaches the context with these entries. */
+  readonly layer: (entries: Shape) => Layer.Layer<Self>
+  /**
+   * The model itself: the map of the fiber that reads it (under {@link share} and {@link chain}, its own layer). Read
+   * it freely; write through `set`, which is cheaper, and keeps the maps of enclosing regions.
+   */
+  readonly ref: engine.Ref
+
+  /** @internal */
+  readonly [specs.SpecId]: specs.Spec
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// the tag
+// -----------------------------------------------------------------------------------------------------------------
+
+/**
+ * Defines a context.
+ *
+ * The id names it in the whole process: tags with the same id are the same context. Without a `Shape` it is a dict.
+ *
+ * @example
+ * ```ts
+ * import { Effect } from "effect"
+ * import * as Context from "aiocontext/Context"
+ *
+ * class RequestContext extends Context.Tag("app/RequestContext")<RequestContext, {
+ *   readonly request_id: string
+ *   readonly user?: string
+ * }>() {}
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* RequestContext.set("user", "ann")
+ *   return `${yield* RequestContext.get("request_id")} ${yield* RequestContext.get("user")}`
+ * })
+ *
+ * const line = Effect.runSync(program.pipe(RequestContext.provide({ request_id: "r-1" })))
+ * console.log(line) // => r-1 ann
+ * ```
+ */
+export const Tag =
+  <const Id extends string>(id: Id) => <Self, Shape = Dict>(options?: Options<Shape>): TagClass<Self, Id, Shape> => {
+    const spec: specs.Spec = {
+      definition: { key: id, ...checked(id, options) },
+      ref: engine.makeRef(id),
+      required: options?.required
+    }
+    const tag = EffectContext.Tag(id)<Self, Attached<Shape>>()
+    return Object.assign(tag, members(tag, spec)) as unknown as TagClass<Self, Id, Shape>
+  }
+
+const checked = (
+  id: unknown,
+  options: Pick<Options<never>, "fork" | "join"> | undefined
+): { readonly fork: Fork; readonly join: Join } => {
+  const { fork = copy, join = "isolate" } = options ?? {}
+  if (typeof id !== "string") {
+    throw new TypeError(`Context.Tag takes the context's id, a string, as in Context.Tag("app/Request"), and got ${String(id)}`)
+  }
+  if (typeof fork !== "function") {
+    throw new TypeError(
+      `Context.Tag(${JSON.stringify(id)}): fork is Context.copy, Context.deepCopy, Context.chain, Context.share or a` +
+        ` function of the parent's HashMap, and got ${String(fork)}`
+    )
+  }
+  if (join !== "isolate" && join !== "merge") {
+    throw new TypeError(`Context.Tag(${JSON.stringify(id)}): join is "isolate" or "merge", and got ${String(join)}`)
+  }
+  return { fork, join }
+}
+
+const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
+  const { definition: { join, key: id }, ref } = spec
+  const keepHistory = join === "merge"
+
+  const attachmentOf = (fiber: engine.AnyFiber): attachments.Attachment | undefined =>
+    engine.serviceOfFiber(fiber, id) as attachments.Attachment | undefined
+
+  const valueOf = (fiber: engine.AnyFiber, attachment: attachments.Attachment): Entries =>
+    specs.ready(
+      engine.valueOfFiber(fiber, ref),
+      attachment,
+      (value) => engine.writeFiber(fiber, ref, value, keepHistory)
+    )
+
+  const attached = <A, E = never>(
+    operation: string,
+    f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => Effect.Effect<A, E>
+  ): Effect.Effect<A, E> =>
+    engine.withFiber((fiber) => {
+      const attachment = attachmentOf(fiber)
+      // the types rule this out, so it is a defect
+      return attachment === undefined
+        ? Effect.die(new NotAttachedError({ context: id, operation: `${operation} of "${id}"` }))
+        : f(fiber, attachment)
+    })
+
+  const reading = <A>(operation: string, f: (value: Entries, attachment: attachments.Attachment) => A) =>
+    attached(operation, (fiber, attachment) => Effect.succeed(f(valueOf(fiber, attachment), attachment)))
+
+  const modify = (
+    fiber: engine.AnyFiber,
+    attachment: attachments.Attachment,
+    f: (own: Entries) => Entries
+  ): void => {
+    const value = valueOf(fiber, attachment)
+    const next = attachments.modifyEntries(value, attachment, f)
+    if (next !== value) {
+      engine.writeFiber(fiber, ref, next, keepHistory)
+    }
+  }
+
+  const writing = (operation: string, f: (own: Entries) => Entries) =>
+    attached(operation, (fiber, attachment) => {
+      modify(fiber, attachment, f)
+      return Effect.void
+    })
+
+  const getOption = (key: string) =>
+    reading("get", (value, attachment) => attachments.getEntry(value, attachment, key))
+
+  const data = reading("data", attachments.allEntries)
+
+  const provideEntries = (seed: Entries, self: unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+    engine.provideAttachment(effect, ref, (fiber) => specs.attach(spec, seed, attachmentOf(fiber), false, self))
+
+  return {
+    [specs.SpecId]: spec,
+    ref,
+    get: (...args: [key: string, fallback?: unknown]) =>
+      reading("get", (value, attachment) => {
+        const entry = attachments.getEntry(value, attachment, args[0])
+        return entry._tag === "Some" ? entry.value : args[1]
+      }),
+    getOption,
+    getOrFail: (key: string) =>
+      Effect.flatMap(getOption(key), (entry) =>
+        Option.isSome(entry)
+          ? Effect.succeed(entry.value)
+          : Effect.fail(new KeyNotFoundError({ context: id, key }))),
+    peek: (key: string) =>
+      engine.withFiber((fiber) => {
+        const attachment = attachmentOf(fiber)
+        return Effect.succeed(
+          attachment === undefined
+            ? Option.none()
+            : attachments.getEntry(valueOf(fiber, attachment), attachment, key)
+        )
+      }),
+    set: (key: string, value: unknown) => writing("set", HashMap.set(key, value)),
+    merge: (entries: object) => writing("merge", specs.addAll("merge", entries)),
+    update: (key: string, f: (value: Option.Option<unknown>) => unknown) =>
+      attached("update", (fiber, attachment) => {
+        const value = f(attachments.getEntry(valueOf(fiber, attachment), attachment, key))
+        modify(fiber, attachment, HashMap.set(key, value))
+        return Effect.void
+      }),
+    delete: (key: string) =>
+      attached("delete", (fiber, attachment) => {
+        let deleted = false
+        modify(fiber, attachment, (own) => {
+          deleted = HashMap.has(own, key)
+          return HashMap.remove(own, key)
+        })
+        return Effect.succeed(deleted)
+      }),
+    has: (key: string) =>
+      reading("has", (value, attachment) => Option.isSome(attachments.getEntry(value, attachment, key))),
+    size: Effect.map(data, HashMap.size),
+    keys: Effect.map(data, (entries) => Array.from(HashMap.keys(entries))),
+    entries: Effect.map(data, HashMap.toEntries),
+    clear: attached("clear", (fiber, attachment) => {
+      modify(fiber, attachment, HashMap.filter(specs.isCleared(spec, attachment)))
+      return Effect.void
+    }),
+    data,
+    dataOf: (fiber: engine.AnyFiber) =>
+      Effect.suspend(() => {
+        const attachment = attachmentOf(fiber)
+        return attachment === undefined
+          ? Effect.fail(new NotAttachedError({ context: id, operation: `dataOf of "${id}"` }))
+          : Effect.succeed(attachments.allEntries(valueOf(fiber, attachment), attachment))
+      }),
+    snapshot: Effect.map(data, (entries) => ({ data: entries, run: provideEntries(entries, tag) })),
+    locally: (entries: object) => {
+      const added = specs.fromObject("locally", entries)
+      return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
+        Effect.acquireUseRelease(
+          attached("locally", (fiber, attachment) => {
+            const value = valueOf(fiber, attachment)
+            const before = HashMap.map(added, (_, key) => attachments.getOwn(value, attachment, key))
+            modify(fiber, attachment, HashMap.union(added))
+            return Effect.succeed(before)
+          }),
+          () => effect,
+          (before) => writing("locally", (own) => HashMap.reduce(before, own, restore))
+        )
+    },
+    // `this` is the class that the user wrote, so that `attached` can name it
+    provide(this: unknown, entries: object) {
+      return provideEntries(specs.fromObject("provide", entries), this ?? tag)
+    },
+    layer(this: unknown, entries: object) {
+      return specs.layer(tag, spec, Effect.succeed(specs.fromObject("layer", entries)), this ?? tag)
+    }
+  }
+}
+
+const restore = (own: Entries, before: Option.Option<unknown>, key: string): Entries =>
+  Option.isSome(before) ? HashMap.set(own, key, before.value) : HashMap.remove(own, key)
+
+// -----------------------------------------------------------------------------------------------------------------
+// what is attached
+// -----------------------------------------------------------------------------------------------------------------
+
+/** The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`. */
+export const attached: Effect.Effect<ReadonlyArray<Any>> = engine.withFiber((fiber) =>
+  Effect.succeed(
+    Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
+      attachments.isAttachment(service) ? [service.tag as Any] : []
+    )
+  )
+)
+
+const CtxBase: TagClass<Ctx, "aiocontext/Ctx", Dict> = Tag("aiocontext/Ctx")<Ctx>({ required: [] })
+
+/**
+ * The ready-made context: a dict. `context` is its imperative side, `ContextLayer` attaches it.
+ */
+export class Ctx extends CtxBase {}

@@ -1,0 +1,407 @@
+/**
+ * The context maps in plain promise code: an imperative, `Map`-like API on the same data, and the bridge that makes it
+ * follow fibers.
+ *
+ * - **Task.** Imperative code belongs to the task that runs it: the fiber that called it, or a promise task. An `async`
+ *   function that is awaited is the same task; `fork`, `all`, `timeout` and `context.run` start a child.
+ * - **Fork.** A child starts with its parent's map, as the context's `fork` strategy says, and cannot change it.
+ * - **Left-over code.** A timer or a promise that outlives the step of the fiber that started it goes on reading the
+ *   map of that moment; what it sets stays its own.
+ * - **Wake-ups.** Under {@link layer} a fiber goes on in the async context that it suspended with, whoever wakes it:
+ *   for every `AsyncLocalStorage` of the process.
+ *
+ * The model is asyncio's: a task holds its context across its awaits, and a child task copies it.
+ */
+import * as Cause from "effect/Cause"
+import * as Duration from "effect/Duration"
+import type * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
+import * as HashMap from "effect/HashMap"
+import type * as EffectLayer from "effect/Layer"
+import * as Option from "effect/Option"
+import type * as Context from "./Context.js"
+import { Ctx } from "./Context.js"
+import { KeyNotFoundError, NotAttachedError } from "./errors.js"
+import * as attachments from "./internal/attachment.js"
+import * as engine from "./internal/engine.js"
+import * as specs from "./internal/spec.js"
+import * as tasks from "./internal/task.js"
+
+/**
+ * The bridge: provide it once, at the root of the app. In its region imperative code follows fibers, and fibers keep
+ * their async context across every suspension.
+ *
+ * It wraps the scheduler in force and never replaces it, and is gone from a fiber once its region is left. On Node 20 a
+ * suspension costs well under a microsecond more with it.
+ */
+export const layer: EffectLayer.Layer<never> = engine.bridgeLayer(tasks.hooks)
+
+// -----------------------------------------------------------------------------------------------------------------
+// the imperative map
+// -----------------------------------------------------------------------------------------------------------------
+
+/** Options of {@link ContextMap.runFork} and {@link runFork}. */
+export interface RunOptions {
+  /** Interrupts the fiber when it is aborted. */
+  readonly signal?: AbortSignal
+}
+
+/**
+ * A context's map in imperative code: that of the task that runs the call.
+ *
+ * All members but `peek`, `attached` and `run` throw where there is no map: {@link NoTaskError} outside every task,
+ * {@link BridgeError} in a fiber outside {@link layer}, {@link NotAttachedError} in a task that the context is not
+ * attached to.
+ */
+export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<Shape>, Shape[Context.Key<Shape>]]> {
+  /** The value of a key; `undefined` where an optional key is absent. */
+  get<K extends Context.Key<Shape>>(key: K): Shape[K]
+  /** The value of a key, or the fallback where it is absent. A stored `undefined` is present. */
+  get<K extends Context.Key<Shape>, B>(key: K, fallback: B): Context.Value<Shape, K> | B
+  /** The value of a key; throws {@link KeyNotFoundError} where it is absent. */
+  getOrThrow<K extends Context.Key<Shape>>(key: K): Context.Value<Shape, K>
+  /** The value of a key where there is a task, a map and the key; else the fallback. Never throws. */
+  peek<K extends Context.Key<Shape>>(key: K): Context.Value<Shape, K> | undefined
+  peek<K extends Context.Key<Shape>, B>(key: K, fallback: B): Context.Value<Shape, K> | B
+  /** Whether there is a map here. Never throws. */
+  readonly attached: boolean
+  /** Sets a key. A fiber that waits for this code sees it as soon as it goes on. */
+  set<K extends Context.Key<Shape>>(key: K, value: Context.Value<Shape, K>): void
+  /** Whether a key is there. */
+  has(key: Context.Key<Shape>): boolean
+  /** Removes an optional key; `true` if it was there. */
+  delete<K extends Context.OptionalKey<Shape>>(key: K): boolean
+  /** Removes the optional keys, as the tag's `clear` does. */
+  clear(): void
+  /** The number of keys. */
+  readonly size: number
+  keys(): IterableIterator<Context.Key<Shape>>
+  values(): IterableIterator<Shape[Context.Key<Shape>]>
+  entries(): IterableIterator<[Context.Key<Shape>, Shape[Context.Key<Shape>]]>
+  forEach(f: (value: Shape[Context.Key<Shape>], key: Context.Key<Shape>) => void): void
+  /** The entries in a plain object, `__proto__` and its like included. */
+  toObject(): Shape
+  /** Runs code as a new task with the context attached and seeded; gives what the code gives. */
+  run<A>(entries: Shape, f: () => A): A
+  /** Runs an effect that needs the context, as a child of this task. */
+  runPromise<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Promise<A>
+  /** The same, as a fiber. */
+  runFork<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Fiber.RuntimeFiber<A, E>
+}
+
+/**
+ * The imperative map of a context. Makes no state: every map of a context is the same one.
+ *
+ * @example
+ * ```ts
+ * import { compat, Context } from "aiocontext"
+ *
+ * class Request extends Context.Tag("app/Request")<Request, { readonly request_id: string }>() {}
+ * const request = compat.make(Request)
+ *
+ * const log = (line: string) => console.log(request.peek("request_id", "-"), line)
+ *
+ * log("starting") // => - starting
+ * await request.run({ request_id: "r-1" }, async () => {
+ *   await Promise.resolve()
+ *   log("handling") // => r-1 handling
+ * })
+ * ```
+ */
+export const make = <Self, Id extends string, Shape>(
+  tag: Context.TagClass<Self, Id, Shape>
+): ContextMap<Self, Shape> => new Imperative(tag) as unknown as ContextMap<Self, Shape>
+
+class Imperative {
+  readonly spec: specs.Spec
+  readonly id: string
+  constructor(readonly tag: specs.Tagged) {
+    this.spec = specs.specOf(tag)
+    this.id = this.spec.definition.key
+  }
+
+  private attachment(place: tasks.Place, operation: string): attachments.Attachment {
+    const attachment = tasks.serviceOf(place, this.id) as attachments.Attachment | undefined
+    if (attachment === undefined) {
+      throw new NotAttachedError({ context: this.id, operation })
+    }
+    return attachment
+  }
+
+  private value(place: tasks.Place, attachment: attachments.Attachment): attachments.Entries {
+    return specs.ready(
+      tasks.valueOf(place, this.spec.ref),
+      attachment,
+      (value) => tasks.write(place, this.spec.ref, value, false)
+    )
+  }
+
+  private entry(key: string, operation: string): Option.Option<unknown> {
+    const place = tasks.currentOrThrow(operation)
+    const attachment = this.attachment(place, operation)
+    return attachments.getEntry(this.value(place, attachment), attachment, key)
+  }
+
+  private all(operation: string): attachments.Entries {
+    const place = tasks.currentOrThrow(operation)
+    const attachment = this.attachment(place, operation)
+    return attachments.allEntries(this.value(place, attachment), attachment)
+  }
+
+  private modify(
+    operation: string,
+    f: (own: attachments.Entries, attachment: attachments.Attachment) => attachments.Entries
+  ): void {
+    const place = tasks.currentOrThrow(operation)
+    const attachment = this.attachment(place, operation)
+    tasks.settle(place)
+    const value = this.value(place, attachment)
+    const next = attachments.modifyEntries(value, attachment, (own) => f(own, attachment))
+    if (next !== value) {
+      tasks.write(place, this.spec.ref, next, this.spec.definition.join === "merge")
+    }
+  }
+
+  get(key: string, fallback?: unknown): unknown {
+    const entry = this.entry(key, "context.get")
+    return entry._tag === "Some" ? entry.value : fallback
+  }
+
+  getOrThrow(key: string): unknown {
+    const entry = this.entry(key, "context.getOrThrow")
+    if (Option.isSome(entry)) {
+      return entry.value
+    }
+    throw new KeyNotFoundError({ context: this.id, key })
+  }
+
+  peek(key: string, fallback?: unknown): unknown {
+    return this.attached ? this.get(key, fallback) : fallback
+  }
+
+  get attached(): boolean {
+    const place = tasks.current()
+    return place !== undefined && place !== "unbridged" && tasks.serviceOf(place, this.id) !== undefined
+  }
+
+  set(key: string, value: unknown): void {
+    this.modify("context.set", HashMap.set(key, value))
+  }
+
+  has(key: string): boolean {
+    return Option.isSome(this.entry(key, "context.has"))
+  }
+
+  delete(key: string): boolean {
+    let deleted = false
+    this.modify("context.delete", (own) => {
+      deleted = HashMap.has(own, key)
+      return HashMap.remove(own, key)
+    })
+    return deleted
+  }
+
+  clear(): void {
+    this.modify("context.clear", (own, attachment) => HashMap.filter(own, specs.isCleared(this.spec, attachment)))
+  }
+
+  get size(): number {
+    return HashMap.size(this.all("context.size"))
+  }
+
+  keys(): IterableIterator<string> {
+    return HashMap.keys(this.all("context.keys"))
+  }
+
+  values(): IterableIterator<unknown> {
+    return HashMap.values(this.all("context.values"))
+  }
+
+  entries(): IterableIterator<[string, unknown]> {
+    return HashMap.entries(this.all("context.entries"))
+  }
+
+  [Symbol.iterator](): IterableIterator<[string, unknown]> {
+    return this.entries()
+  }
+
+  forEach(f: (value: unknown, key: string) => void): void {
+    HashMap.forEach(this.all("context.forEach"), f)
+  }
+
+  toObject(): object {
+    return Object.fromEntries(this.all("context.toObject"))
+  }
+
+  run<A>(entries: object, f: () => A): A {
+    checkFunction("context.run", f)
+    const seed = specs.fromObject("context.run", entries)
+    const place = tasks.current()
+    const parent = place === undefined || place === "unbridged" ? engine.emptyState : tasks.stateOf(place)
+    const attachment = specs.attach(this.spec, seed, engine.serviceOf(parent, this.id), false, this.tag)
+    return tasks.runIn(
+      tasks.make(engine.attachState(engine.forkState(parent), this.spec.ref, attachment)),
+      f
+    )
+  }
+
+  runPromise<A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Promise<A> {
+    return toPromise(this.runFork(effect, options))
+  }
+
+  runFork<A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Fiber.RuntimeFiber<A, E> {
+    const place = tasks.currentOrThrow("context.runFork")
+    this.attachment(place, "context.runFork")
+    return start(place, effect, options)
+  }
+}
+
+/**
+ * The imperative map of the ready-made `Ctx`.
+ */
+export const context: ContextMap<Ctx, Context.Dict> = make(Ctx)
+
+// -----------------------------------------------------------------------------------------------------------------
+// child tasks
+// -----------------------------------------------------------------------------------------------------------------
+
+/** The code of a child task. */
+export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
+
+/**
+ * Runs code as a child of this task: asyncio's `ensure_future`. The signal is never aborted.
+ */
+export const fork = <A>(f: TaskFunction<A>): Promise<A> => forkWith("compat.fork", f, new AbortController().signal)
+
+/**
+ * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
+ * others run on.
+ */
+export const all = <const Fs extends ReadonlyArray<TaskFunction<any>>>(
+  fs: Fs
+): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
+  const functions = Array.from(fs)
+  functions.forEach((f) => checkFunction("compat.all", f))
+  return Promise.all(functions.map((f) => forkWith("compat.all", f, new AbortController().signal))) as Promise<any>
+}
+
+/**
+ * Runs code as a child of this task for so long at most: asyncio's `wait_for`. A task that is late rejects with Effect's
+ * `TimeoutException`, and its signal is aborted.
+ */
+export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> => {
+  checkFunction("compat.timeout", f)
+  const millis = Option.match(decodeDuration(duration), {
+    onNone: () => {
+      throw new TypeError(
+        `compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds"), and got ${String(duration)}`
+      )
+    },
+    onSome: Duration.toMillis
+  })
+  const controller = new AbortController()
+  const result = forkWith("compat.timeout", f, controller.signal)
+  if (millis > maxTimer) {
+    return result
+  }
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => {
+      const late = new Cause.TimeoutException(`compat.timeout: the task took longer than ${Duration.format(duration)}`)
+      controller.abort(late)
+      reject(late)
+    }, millis)
+    result.then(resolve, reject).finally(() => clearTimeout(timer))
+  })
+}
+
+// a longer timer would fire at once
+const maxTimer = 2 ** 31 - 1
+
+const decodeDuration = (duration: Duration.DurationInput): Option.Option<Duration.Duration> =>
+  typeof duration === "number" && Number.isNaN(duration) ? Option.none() : Duration.decodeUnknown(duration)
+
+const checkFunction = (operation: string, f: unknown): void => {
+  if (typeof f !== "function") {
+    throw new TypeError(`${operation} takes a function, as in ${operation}(async () => { … }), and got ${String(f)}`)
+  }
+}
+
+const forkWith = <A>(operation: string, f: TaskFunction<A>, signal: AbortSignal): Promise<A> => {
+  checkFunction(operation, f)
+  const child = tasks.fork(tasks.currentOrThrow(operation))
+  return tasks.runIn(child, async () => f(signal))
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// captured tasks
+// -----------------------------------------------------------------------------------------------------------------
+
+/**
+ * The function, run in this task whoever calls it: for callbacks and event emitters. In a fiber's code the task is the
+ * step that runs: once the fiber has gone on, the function is left-over code.
+ */
+export const bind = <Args extends Array<any>, A>(f: (...args: Args) => A): (...args: Args) => A => {
+  checkFunction("compat.bind", f)
+  const task = tasks.capture(tasks.currentOrThrow("compat.bind"))
+  return function(this: unknown, ...args) {
+    return tasks.runIn(task, () => f.apply(this, args))
+  }
+}
+
+/**
+ * Keeps this task, to run other code in it later.
+ */
+export const snapshot = (): <A>(f: () => A) => A => {
+  const task = tasks.capture(tasks.currentOrThrow("compat.snapshot"))
+  return (f) => {
+    checkFunction("compat.snapshot()", f)
+    return tasks.runIn(task, f)
+  }
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// back to Effect
+// -----------------------------------------------------------------------------------------------------------------
+
+const start = <A, E>(
+  place: tasks.Place,
+  effect: Effect.Effect<A, E, unknown>,
+  options: RunOptions | undefined
+): Fiber.RuntimeFiber<A, E> => {
+  const fiber = engine.runFork<A, E>(engine.withBridge(tasks.stateOf(place), tasks.hooks), effect)
+  const signal = options?.signal
+  if (signal !== undefined) {
+    const abort = () => fiber.unsafeInterruptAsFork(fiber.id())
+    if (signal.aborted) {
+      abort()
+    } else {
+      signal.addEventListener("abort", abort, { once: true })
+      fiber.addObserver(() => signal.removeEventListener("abort", abort))
+    }
+  }
+  return fiber
+}
+
+const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
+  new Promise((resolve, reject) =>
+    fiber.addObserver(Exit.match({
+      onSuccess: resolve,
+      onFailure: (cause) => reject(engine.toError(cause))
+    }))
+  )
+
+/**
+ * Runs an effect as a child of this task, with everything that its fiber had: context maps, log annotations, the current
+ * span, services. An effect that needs a service which is not there dies with Effect's "Service not found".
+ */
+export const runPromise = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
+  toPromise(runFork(effect, options))
+
+/**
+ * As {@link runPromise}, as a fiber.
+ */
+export const runFork = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: RunOptions
+): Fiber.RuntimeFiber<A, E> => start(tasks.currentOrThrow("compat.runFork"), effect, options)

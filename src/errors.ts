@@ -1,0 +1,109 @@
+/**
+ * What can go wrong, one class a cause.
+ *
+ * Each error names the context and the key it is about, says what is missing, and ends with the line that mends it.
+ * Effect code gets them in the error channel (or as a defect where the types rule the mistake out), imperative code
+ * as exceptions.
+ */
+import type * as Cause from "effect/Cause"
+import * as Data from "effect/Data"
+
+// named, so that the declarations of this file need no inference
+type TaggedError<Tag extends string, Fields extends object> = new(
+  fields: Fields
+) => Cause.YieldableError & { readonly _tag: Tag } & Readonly<Fields>
+
+const NoTaskErrorBase: TaggedError<"NoTaskError", {
+  readonly operation: string
+}> = Data.TaggedError("NoTaskError")
+
+/**
+ * Imperative code ran where no task is known: outside every fiber, and outside every task that `context.run` or
+ * `compat.fork` started. Also where promise code ends up, after its first `await`, when a fiber outside
+ * `compat.layer` started it.
+ *
+ * The counterpart of AioContext's `EventLoopError`.
+ */
+export class NoTaskError extends NoTaskErrorBase {
+  override get message(): string {
+    return `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from a fiber` +
+      ` under compat.layer: Effect.provide(program, compat.layer). Promise code that a fiber outside compat.layer` +
+      ` started loses its task at the first await and ends up here too.`
+  }
+}
+
+const BridgeErrorBase: TaggedError<"BridgeError", {
+  readonly operation: string
+}> = Data.TaggedError("BridgeError")
+
+/**
+ * Imperative code was called by a fiber that runs outside `compat.layer`. It is thrown at once, in synchronous code
+ * too, so that the call cannot work until somebody adds an `await`.
+ *
+ * The counterpart of AioContext's `TaskFactoryError`.
+ */
+export class BridgeError extends BridgeErrorBase {
+  override get message(): string {
+    return `${this.operation}: the fiber that called this runs outside compat.layer, so imperative code cannot follow` +
+      ` it. Provide the bridge once, at the root of the app: Effect.provide(program, compat.layer).`
+  }
+}
+
+const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
+  readonly context: string
+  readonly operation: string
+}> = Data.TaggedError("NotAttachedError")
+
+/**
+ * A task is running, but the context is not attached to it.
+ *
+ * The counterpart of AioContext's `TaskContextError`; in Effect code it is a type error instead.
+ */
+export class NotAttachedError extends NotAttachedErrorBase {
+  override get message(): string {
+    return `${this.operation}: the context "${this.context}" is not attached to the running task. Attach it with` +
+      ` Effect.provide(program, Tag.layer({ … })) or Tag.provide({ … }), or in promise code with` +
+      ` compat.make(Tag).run({ … }, fn), where Tag is the class whose id is "${this.context}".`
+  }
+}
+
+const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
+  readonly context: string
+  readonly key: string
+}> = Data.TaggedError("KeyNotFoundError")
+
+/**
+ * The context is attached and has no such key. The counterpart of Python's `KeyError`.
+ */
+export class KeyNotFoundError extends KeyNotFoundErrorBase {
+  override get message(): string {
+    return `The context "${this.context}" has no key ${JSON.stringify(this.key)} here. Set it first with` +
+      ` set(${JSON.stringify(this.key)}, value), or read it with get(${JSON.stringify(this.key)}, fallback).`
+  }
+}
+
+const ForkErrorBase: TaggedError<"ForkError", {
+  readonly context: string
+  readonly key?: string
+  readonly cause: unknown
+}> = Data.TaggedError("ForkError")
+
+/**
+ * A child could not be given its map: a value cannot be copied, or the context's own `fork` function failed. It is
+ * thrown by the fork, before the child starts; `key` is there when one entry is to blame.
+ */
+export class ForkError extends ForkErrorBase {
+  override get message(): string {
+    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    return this.key === undefined
+      ? `The fork function of the context "${this.context}" failed (${reason}). It takes the parent's HashMap and must` +
+        ` return the child's.`
+      : `The context "${this.context}" cannot copy its key ${JSON.stringify(this.key)} for a child (${reason}). Keep` +
+        ` such a value out of it, or define the context with { fork: Context.copy }.`
+  }
+}
+
+/**
+ * Every error of the library.
+ */
+export type AioContextError = NoTaskError | BridgeError | NotAttachedError | KeyNotFoundError | ForkError

@@ -1,0 +1,418 @@
+/**
+ * A context attached to a region, and the value that the fiber ref of a context holds for it.
+ *
+ * The fiber ref of a context holds a plain `HashMap`: the map of the attachment at the head. Each such map is marked
+ * with a slot, which says whose map it is and keeps the maps of the enclosing attachments below it. So one fiber ref a
+ * context is enough, however often and however deeply the context is attached, and a fiber that leaves a region drops
+ * the region's slot and nothing else.
+ *
+ * The seed travels with the attachment, which is the service in the fiber's context. A fiber whose ref has no slot for
+ * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
+ */
+import { globalValue } from "effect/GlobalValue"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
+import { ForkError } from "../errors.js"
+
+export type Entries = HashMap.HashMap<string, unknown>
+
+export type Fork = (parent: Entries) => Entries
+
+export type Join = "isolate" | "merge"
+
+export interface Definition {
+  readonly key: string
+  readonly fork: Fork
+  readonly join: Join
+}
+
+/** Where linked tasks meet: a map that its owner replaces and others read. */
+interface Cell {
+  entries: Entries
+}
+
+interface Slot {
+  readonly attachment: Attachment
+  readonly below: Entries | undefined
+  /** `chain`: the task's own layer, for its children to read. */
+  readonly cell?: Cell
+  /** `chain`: the layers of its ancestors, the nearest first. */
+  readonly parents?: ReadonlyArray<Cell>
+  /** What the child began with, where that is not the parent's very map. */
+  readonly base?: Entries
+}
+
+/** A context attached to a region: the service in the fiber's context. */
+export class Attachment {
+  readonly _tag: "aiocontext/Attachment" = "aiocontext/Attachment"
+  /** Its region is over. */
+  closed = false
+  /** `share`: the one map of all tasks. `chain`: the layer of the task that attached. */
+  readonly cell: Cell
+  constructor(
+    readonly definition: Definition,
+    readonly seed: Entries,
+    readonly outer: Attachment | undefined,
+    /** Attached by a layer: the fiber that built it hands the slot on when it is joined. */
+    readonly built: boolean,
+    /** The tag that it was attached with. */
+    readonly tag: unknown
+  ) {
+    this.cell = { entries: seed }
+  }
+}
+
+/** Whether a service is an attached context. Told by its tag: another copy of the package may have made it. */
+export const isAttachment = (service: unknown): service is Attachment =>
+  hasProperty(service, "_tag") && service._tag === "aiocontext/Attachment"
+
+// A private field, stamped onto a HashMap that is ours alone: invisible to equality, iteration and printing, and the
+// cheapest of the ways that keep `FiberRef<HashMap>` true. One class a process, so that two copies of the package
+// read each other's maps.
+const Mark = globalValue("aiocontext/Mark", () => {
+  class Itself {
+    constructor(target: object) {
+      return target
+    }
+  }
+  return class Mark extends Itself {
+    #slot: Slot
+    constructor(target: object, slot: Slot) {
+      super(target)
+      this.#slot = slot
+    }
+    static slotOf(target: object): Slot | undefined {
+      return #slot in target ? target.#slot : undefined
+    }
+  }
+})
+
+const slotOf = Mark.slotOf as (entries: Entries) => Slot | undefined
+
+const mark = (own: Entries, slot: Slot): Entries => {
+  new Mark(own, slot)
+  return own
+}
+
+/** The same entries in a new object, O(1). */
+export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
+
+/** What a fiber ref holds before anything is attached: told from an empty map by its identity. */
+export const absent: Entries = globalValue("aiocontext/absent", () => fresh(HashMap.empty()))
+
+/** A child and its parent are one map. */
+export const share: Fork = globalValue("aiocontext/share", (): Fork => (parent) => parent)
+
+/** A child reads its own layer, and its parent's current one behind it. */
+export const chain: Fork = globalValue("aiocontext/chain", (): Fork => () => HashMap.empty())
+
+/** A child starts with its parent's map. */
+export const copy: Fork = globalValue("aiocontext/copy", (): Fork => (parent) => parent)
+
+const isAncestor = (candidate: Attachment, of: Attachment): boolean => {
+  for (let outer = of.outer; outer !== undefined; outer = outer.outer) {
+    if (outer === candidate) {
+      return true
+    }
+  }
+  return false
+}
+
+const replaceBelow = (value: Entries, slot: Slot, below: Entries | undefined): Entries =>
+  below === slot.below ? value : mark(fresh(value), { ...slot, below })
+
+/** Drops what belongs to regions that are over, unless they enclose `top`. */
+const prune = (value: Entries | undefined, top: Attachment): Entries | undefined => {
+  if (value === undefined || value === absent) {
+    return undefined
+  }
+  const slot = slotOf(value)
+  if (slot === undefined) {
+    // written past the library, through the fiber ref: it is the enclosing attachment's
+    return top.outer === undefined
+      ? undefined
+      : mark(fresh(value), { attachment: top.outer, below: undefined })
+  }
+  const below = prune(slot.below, top)
+  return slot.attachment === top || (slot.attachment.closed && !isAncestor(slot.attachment, top))
+    ? below
+    : replaceBelow(value, slot, below)
+}
+
+/** Attaches: a slot for `attachment` on top, with its seed. */
+export const push = (value: Entries, attachment: Attachment): Entries => {
+  const below = prune(value, attachment)
+  return attachment.definition.fork === chain
+    ? mark(fresh(attachment.seed), { attachment, below, cell: attachment.cell, parents: [] })
+    : mark(fresh(attachment.seed), { attachment, below })
+}
+
+/** Detaches: the value without the slot of `attachment`; `absent` when nothing is left. */
+export const remove = (value: Entries, attachment: Attachment): Entries => {
+  if (value === absent) {
+    return value
+  }
+  const slot = slotOf(value)
+  if (slot === undefined || slot.attachment === attachment) {
+    return slot?.below ?? absent
+  }
+  if (slot.below === undefined) {
+    return value
+  }
+  const below = remove(slot.below, attachment)
+  return replaceBelow(value, slot, below === absent ? undefined : below)
+}
+
+/** The map of `attachment` in a fiber ref's value. */
+const find = (value: Entries | undefined, attachment: Attachment): Entries | undefined => {
+  for (let own = value; own !== undefined && own !== absent;) {
+    const slot = slotOf(own)
+    if (slot === undefined || slot.attachment === attachment) {
+      return own
+    }
+    own = slot.below
+  }
+  return undefined
+}
+
+const forkFailed = (attachment: Attachment, cause: unknown): ForkError =>
+  cause instanceof ForkError
+    ? new ForkError({
+      context: attachment.definition.key,
+      cause: cause.cause,
+      ...(cause.key === undefined ? {} : { key: cause.key })
+    })
+    : new ForkError({ context: attachment.definition.key, cause })
+
+const forkWith = (attachment: Attachment, parent: Entries): Entries => {
+  let child: Entries
+  try {
+    child = attachment.definition.fork(parent)
+  } catch (cause) {
+    throw forkFailed(attachment, cause)
+  }
+  if (!HashMap.isHashMap(child)) {
+    throw forkFailed(attachment, new TypeError("it returned something that is no HashMap"))
+  }
+  return child
+}
+
+const chainTo = (attachment: Attachment, below: Entries | undefined, parents: ReadonlyArray<Cell>): Entries => {
+  const cell: Cell = { entries: fresh(HashMap.empty()) }
+  return mark(cell.entries, { attachment, below, cell, parents })
+}
+
+/** The value that a child starts with, given its parent's. O(1) for `copy`, `share` and `chain`. */
+export const fork = (value: Entries): Entries => {
+  const slot = value === absent ? undefined : slotOf(value)
+  if (slot === undefined) {
+    return value
+  }
+  const below = slot.below === undefined ? undefined : fork(slot.below)
+  const strategy = slot.attachment.definition.fork
+  if (strategy === copy || strategy === share) {
+    return replaceBelow(value, slot, below)
+  }
+  if (strategy === chain) {
+    return chainTo(slot.attachment, below, [slot.cell!, ...slot.parents!])
+  }
+  const base = forkWith(slot.attachment, value)
+  return mark(fresh(base), { attachment: slot.attachment, below, base })
+}
+
+/** The value of code that goes on beside its task: as `chain` would fork it, but with a layer that starts as it is. */
+export const detach = (value: Entries): Entries => {
+  const slot = value === absent ? undefined : slotOf(value)
+  if (slot === undefined) {
+    return value
+  }
+  const below = slot.below === undefined ? undefined : detach(slot.below)
+  if (slot.cell === undefined) {
+    return replaceBelow(value, slot, below)
+  }
+  const cell: Cell = { entries: fresh(value) }
+  return mark(cell.entries, { ...slot, below, cell })
+}
+
+const rebase = (value: Entries, attachment: Attachment, own: Entries): Entries => {
+  const slot = slotOf(value)
+  if (slot === undefined || slot.attachment === attachment) {
+    return own
+  }
+  return replaceBelow(value, slot, slot.below === undefined ? undefined : rebase(slot.below, attachment, own))
+}
+
+/** Takes over the attachments that a layer made in `child` and that are still open. */
+const adopt = (parent: Entries, child: Entries): Entries => {
+  const slot = child === absent || child === parent ? undefined : slotOf(child)
+  if (slot === undefined) {
+    return parent
+  }
+  const rest = slot.below === undefined ? parent : adopt(parent, slot.below)
+  return slot.attachment.built && !slot.attachment.closed && find(rest, slot.attachment) === undefined
+    ? mark(fresh(child), { ...slot, below: prune(rest, slot.attachment) })
+    : rest
+}
+
+const changes = (base: Entries, child: Entries, parent: Entries): Entries => {
+  let merged = parent
+  for (const [key, value] of child) {
+    const before = HashMap.get(base, key)
+    if (Option.isNone(before) || !Object.is(before.value, value)) {
+      merged = HashMap.set(merged, key, value)
+    }
+  }
+  for (const key of HashMap.keys(base)) {
+    if (!HashMap.has(child, key)) {
+      merged = HashMap.remove(merged, key)
+    }
+  }
+  return merged
+}
+
+const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries => {
+  let result = parent
+  for (let own: Entries | undefined = child; own !== undefined && own !== absent;) {
+    const slot: Slot | undefined = slotOf(own)
+    if (slot === undefined) {
+      break
+    }
+    const { attachment } = slot
+    const target = find(parent, attachment)
+    if (attachment.definition.join === "merge" && attachment.definition.fork !== share && target !== undefined) {
+      const base = slot.parents !== undefined
+        ? absent
+        : slot.base ?? find(ancestor, attachment) ?? attachment.seed
+      const merged = changes(base, own, target)
+      const targetSlot = slotOf(target)
+      if (merged !== target) {
+        const next = targetSlot === undefined ? merged : mark(fresh(merged), targetSlot)
+        if (targetSlot?.cell !== undefined) {
+          targetSlot.cell.entries = next
+        }
+        result = rebase(result, attachment, next)
+      }
+    }
+    own = slot.below
+  }
+  return result
+}
+
+/**
+ * What a join (or a memoized layer's patch) does to the joining fiber's value. `ancestor` is the value at the fork.
+ */
+export const join = (ancestor: Entries, child: Entries) => (parent: Entries): Entries =>
+  child === ancestor ? parent : adopt(mergeInto(ancestor, child, parent), child)
+
+/** The join of a value that already went through {@link join}, or of one that the parent never had. */
+export const settle = (parent: Entries, joined: Entries): Entries => parent === absent ? adopt(parent, joined) : joined
+
+// -----------------------------------------------------------------------------------------------------------------
+// the map of one attachment, read and written through a fiber ref's value
+// -----------------------------------------------------------------------------------------------------------------
+
+/** Whether a task without a slot must be given one before it reads: its strategy makes values of its own. */
+export const mustMaterialize = (value: Entries, attachment: Attachment): boolean => {
+  const strategy = attachment.definition.fork
+  return strategy !== copy && strategy !== share && strategy !== chain && find(value, attachment) === undefined
+}
+
+/** A slot for a task that was handed the service alone. */
+export const materialize = (value: Entries, attachment: Attachment): Entries => {
+  const below = prune(value, attachment)
+  const strategy = attachment.definition.fork
+  if (strategy === chain) {
+    return chainTo(attachment, below, [attachment.cell])
+  }
+  const base = strategy === copy || strategy === share ? attachment.seed : forkWith(attachment, attachment.seed)
+  return mark(fresh(base), { attachment, below, base })
+}
+
+const parentsOf = (own: Entries | undefined, attachment: Attachment): ReadonlyArray<Cell> | undefined =>
+  own === undefined ? [attachment.cell] : slotOf(own)?.parents
+
+/** One entry, as the task sees it. */
+export const getEntry = (value: Entries, attachment: Attachment, key: string): Option.Option<unknown> => {
+  const strategy = attachment.definition.fork
+  if (strategy === share) {
+    return HashMap.get(attachment.cell.entries, key)
+  }
+  const own = find(value, attachment)
+  if (strategy !== chain) {
+    return HashMap.get(own ?? attachment.seed, key)
+  }
+  const found = own === undefined ? Option.none() : HashMap.get(own, key)
+  if (Option.isSome(found)) {
+    return found
+  }
+  for (const cell of parentsOf(own, attachment) ?? []) {
+    const inherited = HashMap.get(cell.entries, key)
+    if (Option.isSome(inherited)) {
+      return inherited
+    }
+  }
+  return found
+}
+
+/** One entry of the task's own layer: what a write replaces. */
+export const getOwn = (value: Entries, attachment: Attachment, key: string): Option.Option<unknown> => {
+  const { cell, definition: { fork: strategy }, seed } = attachment
+  if (strategy === share) {
+    return HashMap.get(cell.entries, key)
+  }
+  const own = find(value, attachment) ?? (strategy === chain ? absent : seed)
+  return HashMap.get(own, key)
+}
+
+/** The whole map, as the task sees it. O(1), except under `chain`, where the layers are merged. */
+export const allEntries = (value: Entries, attachment: Attachment): Entries => {
+  const strategy = attachment.definition.fork
+  if (strategy === share) {
+    return fresh(attachment.cell.entries)
+  }
+  const own = find(value, attachment)
+  if (strategy !== chain) {
+    return fresh(own ?? attachment.seed)
+  }
+  let merged: Entries = HashMap.empty()
+  for (const cell of [...(parentsOf(own, attachment) ?? [])].reverse()) {
+    merged = HashMap.union(merged, cell.entries)
+  }
+  return fresh(own === undefined ? merged : HashMap.union(merged, own))
+}
+
+/** The value after `f` changed the task's own map; the same value when `f` changed nothing. */
+export const modifyEntries = (value: Entries, attachment: Attachment, f: (own: Entries) => Entries): Entries => {
+  if (attachment.definition.fork === share) {
+    const shared = f(attachment.cell.entries)
+    if (shared === attachment.cell.entries) {
+      return value
+    }
+    attachment.cell.entries = shared
+    return replaceOwn(value, attachment, shared)
+  }
+  const present = find(value, attachment)
+  const start = present === undefined ? materialize(value, attachment) : value
+  const own = find(start, attachment)!
+  const next = f(own)
+  return next === own ? value : replaceOwn(start, attachment, next)
+}
+
+const replaceOwn = (value: Entries, attachment: Attachment, next: Entries): Entries => {
+  const head = value === absent ? undefined : slotOf(value)
+  if (head !== undefined && head.attachment === attachment) {
+    const own = mark(slotOf(next) === undefined ? next : fresh(next), head)
+    if (head.cell !== undefined) {
+      head.cell.entries = own
+    }
+    return own
+  }
+  const found = find(value, attachment)
+  const slot = found === undefined ? undefined : slotOf(found)
+  const own = mark(fresh(next), { ...slot, attachment, below: prune(value, attachment) })
+  if (slot?.cell !== undefined) {
+    slot.cell.entries = own
+  }
+  return own
+}

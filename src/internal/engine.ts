@@ -1,0 +1,661 @@
+/**
+ * The seam towards the engine: all that the library needs from Effect 3 and that Effect 4 does differently.
+ *
+ * Nothing else in `src` names a fiber ref, a scheduler, a supervisor, a runtime or its flags. A line for another major
+ * of Effect swaps this file.
+ *
+ * A task's **state** is what the engine keeps for a fiber: its fiber refs, among them the services and the context
+ * maps. It is one immutable value; a promise task holds such a value, a fiber has its own.
+ */
+import type * as Cause from "effect/Cause"
+import * as Context from "effect/Context"
+import * as Differ from "effect/Differ"
+import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
+import * as FiberId from "effect/FiberId"
+import * as FiberRef from "effect/FiberRef"
+import * as FiberRefs from "effect/FiberRefs"
+import { globalValue } from "effect/GlobalValue"
+import * as HashMap from "effect/HashMap"
+import * as Layer from "effect/Layer"
+import * as Option from "effect/Option"
+import * as Runtime from "effect/Runtime"
+import * as RuntimeFlags from "effect/RuntimeFlags"
+import type * as Scheduler from "effect/Scheduler"
+import * as Supervisor from "effect/Supervisor"
+import * as attachments from "./attachment.js"
+import type { Attachment, Entries } from "./attachment.js"
+
+/** A running or finished fiber. */
+export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
+
+/** The fiber ref of a context. */
+export type Ref = FiberRef.FiberRef<Entries>
+
+/** What the engine keeps for a task. */
+export type State = FiberRefs.FiberRefs
+
+/** A service tag, as the engine sees it. */
+export type AnyTag = Context.Tag<any, any>
+
+/** How `runFork` may be told to run. */
+export type RunForkOptions = Runtime.RunForkOptions
+
+// What the class behind a `RuntimeFiber` has beyond its interface. `getFiberRefs()` builds a new object at each call,
+// and the interface has no way to write; a fiber that is suspended, or that runs this very code, may be written to.
+interface FiberInternals extends AnyFiber {
+  readonly _fiberRefs: State
+  readonly run: () => void
+  currentRuntimeFlags: RuntimeFlags.RuntimeFlags
+  setFiberRefs(state: State): void
+}
+
+// What every fiber ref has; the published types leave it out.
+interface RefInternals<A> {
+  readonly initial: A
+  readonly fork: unknown
+  diff(before: A, after: A): unknown
+  patch(patch: unknown): (value: A) => A
+}
+
+const internals = <A>(ref: FiberRef.FiberRef<A>): RefInternals<A> => ref as unknown as RefInternals<A>
+
+type Stack = State["locals"] extends Map<any, infer A> ? A : never
+
+// -----------------------------------------------------------------------------------------------------------------
+// the fiber ref of a context
+// -----------------------------------------------------------------------------------------------------------------
+
+type Patch = (value: Entries) => Entries
+
+const unchanged: Patch = (value) => value
+
+/** The fiber ref of the context with this id: one a process, whoever defines the context. */
+export const makeRef = (id: string): Ref =>
+  globalValue(`aiocontext/ref/${id}`, () =>
+    FiberRef.unsafeMakePatch<Entries, Patch>(attachments.absent, {
+      differ: Differ.make<Entries, Patch>({
+        empty: unchanged,
+        combine: (first, second) => (value) => second(first(value)),
+        diff: (before, after) => before === after ? unchanged : attachments.join(before, after),
+        patch: (patch, value) => patch(value)
+      }),
+      fork: attachments.fork,
+      join: attachments.settle
+    }))
+
+// -----------------------------------------------------------------------------------------------------------------
+// states
+// -----------------------------------------------------------------------------------------------------------------
+
+/** The state of a task that nothing was given to. */
+export const emptyState: State = FiberRefs.empty()
+
+/** The state of a fiber, as it is now. Costs nothing. */
+export const stateOf = (fiber: AnyFiber): State => (fiber as FiberInternals)._fiberRefs
+
+/** Replaces the state of a fiber that is suspended or runs the caller. */
+export const setState = (fiber: AnyFiber, state: State): void => (fiber as FiberInternals).setFiberRefs(state)
+
+const read = <A>(state: State, ref: FiberRef.FiberRef<A>): A => {
+  const stack = state.locals.get(ref)
+  return stack === undefined ? internals(ref).initial : stack[0][1]
+}
+
+/** The services of a state. */
+export const servicesOf = (state: State): Context.Context<never> => read(state, FiberRef.currentContext)
+
+/** The service of a tag in a state, if it is there. */
+export const serviceOf = (state: State, key: string): unknown => servicesOf(state).unsafeMap.get(key)
+
+/** The service of a tag that a fiber has, if it is there. */
+export const serviceOfFiber = (fiber: AnyFiber, key: string): unknown => fiber.currentContext.unsafeMap.get(key)
+
+/** All services that a fiber has. */
+export const servicesOfFiber = (fiber: AnyFiber): Iterable<unknown> => fiber.currentContext.unsafeMap.values()
+
+/** The value of a context's fiber ref in a state. */
+export const valueOf = (state: State, ref: Ref): Entries => read(state, ref)
+
+/** The value of a context's fiber ref in a fiber. */
+export const valueOfFiber = (fiber: AnyFiber, ref: Ref): Entries => fiber.getFiberRef(ref)
+
+// The fiber that promise tasks write as: older than every fiber that comes after it.
+const taskId = globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
+
+// A join needs a value's history for `merge`; else one entry is enough, and a line of tasks that each write and start
+// the next one stays short.
+const stackOf = (previous: Stack | undefined, id: FiberId.Runtime, value: unknown, keep: boolean): Stack => {
+  if (previous === undefined || !keep) {
+    return [[id, value]]
+  }
+  return previous[0][0] === id ? [[id, value], ...previous.slice(1)] : [[id, value], ...previous]
+}
+
+type Locals = Map<FiberRef.FiberRef<any>, Stack>
+
+const put = <A>(locals: Locals, ref: FiberRef.FiberRef<A>, stack: Stack | undefined) =>
+  stack === undefined ? locals.delete(ref) : locals.set(ref, stack)
+
+const withValue = (state: State, id: FiberId.Runtime, ref: Ref, value: Entries, keep: boolean): State => {
+  const locals = new Map(state.locals)
+  locals.set(ref, stackOf(locals.get(ref), id, value, keep))
+  mirror(state, locals, id, ref)
+  return FiberRefs.unsafeMake(locals)
+}
+
+/** A state with another value of a context's fiber ref. O(1) in the size of the map. */
+export const writeState = (state: State, ref: Ref, value: Entries): State => withValue(state, taskId, ref, value, false)
+
+/** Writes the fiber ref of a context in a fiber. O(1) in the size of the map. */
+export const writeFiber = (fiber: AnyFiber, ref: Ref, value: Entries, keepHistory: boolean): void =>
+  setState(fiber, withValue(stateOf(fiber), fiber.id(), ref, value, keepHistory))
+
+/** The state of a child task. */
+export const forkState = (state: State): State => state === emptyState ? state : FiberRefs.forkAs(state, taskId)
+
+const addService = (state: State, key: string, service: unknown): Context.Context<never> => {
+  const services = new Map(servicesOf(state).unsafeMap)
+  services.set(key, service)
+  return Context.unsafeMake(services)
+}
+
+/** A state with a context attached. */
+export const attachState = (state: State, ref: Ref, attachment: Attachment): State => {
+  const locals = new Map(state.locals)
+  locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment.definition.key, attachment)]])
+  locals.set(ref, [[taskId, attachments.push(read(state, ref), attachment)]])
+  mirror(state, locals, taskId, ref)
+  return FiberRefs.unsafeMake(locals)
+}
+
+/** The state of code that goes on beside its task, with layers of its own where the task's are linked. */
+export const detachState = (state: State): State => {
+  let locals: Locals | undefined
+  for (const [ref, stack] of state.locals) {
+    if (internals(ref).fork === attachments.fork) {
+      const value = attachments.detach(stack[0][1])
+      if (value !== stack[0][1]) {
+        locals ??= new Map(state.locals)
+        locals.set(ref, [[taskId, value]])
+      }
+    }
+  }
+  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
+}
+
+// -----------------------------------------------------------------------------------------------------------------
+// effects
+// -----------------------------------------------------------------------------------------------------------------
+
+/** The fiber that runs this code, if one does. */
+export const currentFiber = (): AnyFiber | undefined =>
+  (globalThis as { ["effect/FiberCurrent"]?: AnyFiber })["effect/FiberCurrent"]
+
+/** An effect of the fiber that runs it. */
+export const withFiber: <A, E = never, R = never>(
+  f: (fiber: AnyFiber) => Effect.Effect<A, E, R>
+) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
+
+interface Region {
+  readonly attachment: Attachment
+  readonly services: Stack | undefined
+}
+
+const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Region => {
+  const state = stateOf(fiber)
+  const id = fiber.id()
+  const locals = new Map(state.locals)
+  const services = locals.get(FiberRef.currentContext)
+  locals.set(
+    FiberRef.currentContext,
+    stackOf(services, id, addService(state, attachment.definition.key, attachment), true)
+  )
+  locals.set(
+    ref,
+    stackOf(locals.get(ref), id, attachments.push(read(state, ref), attachment), attachment.definition.join === "merge")
+  )
+  mirror(state, locals, id, ref)
+  setState(fiber, FiberRefs.unsafeMake(locals))
+  return { attachment, services }
+}
+
+const leaveRegion = (fiber: AnyFiber, ref: Ref, region: Region): void => {
+  const state = stateOf(fiber)
+  const locals = new Map(state.locals)
+  put(locals, FiberRef.currentContext, region.services)
+  dropSlot(locals, fiber.id(), ref, region.attachment)
+  region.attachment.closed = true
+  mirror(state, locals, fiber.id(), ref)
+  setState(fiber, FiberRefs.unsafeMake(locals))
+}
+
+const dropSlot = (
+  locals: Locals,
+  id: FiberId.Runtime,
+  ref: Ref,
+  attachment: Attachment
+): void => {
+  const stack = locals.get(ref)
+  if (stack !== undefined) {
+    const rest = attachments.remove(stack[0][1], attachment)
+    put(
+      locals,
+      ref,
+      rest === attachments.absent ? undefined : stackOf(stack, id, rest, attachment.definition.join === "merge")
+    )
+  }
+}
+
+/** Annotations that follow a context's entries. */
+export interface Mirror {
+  readonly ref: Ref
+  readonly key: string
+  readonly keys: ReadonlyArray<string> | undefined
+  readonly into: "logs" | "spans"
+  closed: boolean
+}
+
+const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = globalValue(
+  "aiocontext/mirrors",
+  () => FiberRef.unsafeMake<ReadonlyArray<Mirror>>([])
+)
+
+const visible = (locals: State["locals"], mirror: Mirror, attachment: Attachment | undefined): Entries => {
+  if (attachment === undefined) {
+    return attachments.absent
+  }
+  const stack = locals.get(mirror.ref)
+  const entries = attachments.allEntries(stack === undefined ? attachments.absent : stack[0][1], attachment)
+  const { keys } = mirror
+  return keys === undefined ? entries : HashMap.filter(entries, (_, key) => keys.includes(key))
+}
+
+const attachedIn = (locals: State["locals"], key: string): Attachment | undefined =>
+  (locals.get(FiberRef.currentContext)?.[0][1] as Context.Context<never> | undefined)?.unsafeMap.get(key)
+
+/** Brings the annotations that follow a context up to date with what is about to become a state. */
+const mirror = (before: State, locals: Locals, id: FiberId.Runtime, ref: Ref, attachment?: Attachment): void => {
+  for (const mirror of read(before, mirrors)) {
+    if (mirror.ref === ref && !mirror.closed) {
+      const was = visible(before.locals, mirror, attachedIn(before.locals, mirror.key))
+      annotate(locals, id, mirror, was, visible(locals, mirror, attachment ?? attachedIn(locals, mirror.key)))
+    }
+  }
+}
+
+const annotate = (locals: Locals, id: FiberId.Runtime, { into }: Mirror, before: Entries, after: Entries): void => {
+  const target = into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
+  const stack = locals.get(target)
+  const rest = HashMap.removeMany(stack === undefined ? HashMap.empty() : stack[0][1] as Entries, HashMap.keys(before))
+  locals.set(target, stackOf(stack, id, HashMap.union(rest, after), true))
+}
+
+/** A layer under which log lines or spans carry a context's entries. */
+export const mirrorLayer = (options: Omit<Mirror, "closed">): Layer.Layer<never> =>
+  Layer.scopedDiscard(Effect.acquireRelease(
+    withFiber((fiber) => {
+      const mirror: Mirror = { ...options, closed: false }
+      const state = stateOf(fiber)
+      const locals = new Map(state.locals)
+      locals.set(mirrors, stackOf(locals.get(mirrors), fiber.id(), [...read(state, mirrors), mirror], true))
+      annotate(
+        locals,
+        fiber.id(),
+        mirror,
+        attachments.absent,
+        visible(locals, mirror, attachedIn(locals, mirror.key))
+      )
+      setState(fiber, FiberRefs.unsafeMake(locals))
+      return Effect.succeed(mirror)
+    }),
+    (mirror) =>
+      withFiber((fiber) => {
+        mirror.closed = true
+        const state = stateOf(fiber)
+        const rest = read(state, mirrors).filter((other) => !other.closed)
+        const locals = new Map(state.locals)
+        const id = fiber.id()
+        put(locals, mirrors, rest.length === 0 ? undefined : stackOf(locals.get(mirrors), id, rest, true))
+        annotate(
+          locals,
+          id,
+          mirror,
+          visible(locals, mirror, attachedIn(locals, mirror.key)),
+          attachments.absent
+        )
+        setState(fiber, FiberRefs.unsafeMake(locals))
+        return Effect.void
+      })
+  ))
+
+/** Runs an effect with a context attached, and leaves nothing of it behind. */
+export const provideAttachment = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  ref: Ref,
+  make: (fiber: AnyFiber) => Attachment
+): Effect.Effect<A, E, R> =>
+  Effect.acquireUseRelease(
+    withFiber((fiber) => Effect.succeed(enterRegion(fiber, ref, make(fiber)))),
+    () => effect,
+    (region) => withFiber((fiber) => Effect.succeed(leaveRegion(fiber, ref, region)))
+  )
+
+/** A layer that attaches a context. Its finalizer only tidies up: nothing is wrong where it does not reach the fiber. */
+export const layerAttachment = <Id, E, R>(
+  tag: Context.Tag<Id, any>,
+  ref: Ref,
+  make: Effect.Effect<(fiber: AnyFiber) => Attachment, E, R>
+): Layer.Layer<Id, E, R> =>
+  Layer.scoped(
+    tag,
+    Effect.acquireRelease(
+      Effect.flatMap(make, (make) =>
+        withFiber((fiber) => {
+          const attachment = make(fiber)
+          const state = stateOf(fiber)
+          const locals = new Map(state.locals)
+          locals.set(ref, stackOf(locals.get(ref), fiber.id(), attachments.push(read(state, ref), attachment), true))
+          mirror(state, locals, fiber.id(), ref, attachment)
+          setState(fiber, FiberRefs.unsafeMake(locals))
+          return Effect.succeed(attachment)
+        })),
+      (attachment) =>
+        withFiber((fiber) => {
+          attachment.closed = true
+          const state = stateOf(fiber)
+          const locals = new Map(state.locals)
+          dropSlot(locals, fiber.id(), ref, attachment)
+          mirror(state, locals, fiber.id(), ref)
+          setState(fiber, FiberRefs.unsafeMake(locals))
+          return Effect.void
+        })
+    )
+  ) as Layer.Layer<Id, E, R>
+
+/** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
+export const runFork = <A, E>(
+  state: State,
+  effect: Effect.Effect<A, E, unknown>,
+  options?: RunForkOptions
+): Fiber.RuntimeFiber<A, E> =>
+  Runtime.runFork(
+    Runtime.make({
+      context: servicesOf(state) as Context.Context<unknown>,
+      fiberRefs: state,
+      runtimeFlags: Runtime.defaultRuntime.runtimeFlags
+    }),
+    effect,
+    options
+  )
+
+/** What a promise rejects with where an effect failed. */
+export const toError: (cause: Cause.Cause<unknown>) => Error = Runtime.makeFiberFailure
+
+// -----------------------------------------------------------------------------------------------------------------
+// the bridge
+// -----------------------------------------------------------------------------------------------------------------
+
+/** A fiber whose slice runs now, in its own async context. */
+export interface Running {
+  readonly fiber: AnyFiber
+  /** The fiber's state when promise code last took it. */
+  state: State | undefined
+  /** A user's code registers a callback, and no other code of a user has run since. */
+  registering: boolean
+}
+
+/** What a bridge does when the engine starts, runs and suspends fibers. */
+export interface BridgeHooks {
+  running: Running | undefined
+  /** A child is about to start. `parent` is undefined for the root of a run. */
+  start(fiber: AnyFiber, parent: AnyFiber | undefined): void
+  /** What to schedule so that `task` runs in the fiber's async context. */
+  wrap(task: () => void, fiber: AnyFiber): () => void
+  /** The same for a task without a fiber: it runs in the async context of the call. */
+  wrapLoose(task: () => void): () => void
+  /** The running fiber takes up work again. */
+  resume(): void
+  /** The running fiber's state is another one than `running.state`. */
+  changed(): void
+  /** The running fiber is about to let a user's code register a callback. */
+  register(): void
+  /** The fiber leaves the bridge. */
+  leave(fiber: AnyFiber): void
+}
+
+/** One provision of the bridge: in force until its scope is closed. */
+export interface Bridge {
+  readonly hooks: BridgeHooks
+  readonly outer: Bridge | undefined
+  closed: boolean
+}
+
+const bridgeRef: FiberRef.FiberRef<Bridge | undefined> = globalValue(
+  "aiocontext/bridge",
+  () => FiberRef.unsafeMake<Bridge | undefined>(undefined)
+)
+
+const open = (bridge: Bridge | undefined): Bridge | undefined => {
+  let current = bridge
+  while (current !== undefined && current.closed) {
+    current = current.outer
+  }
+  return current
+}
+
+/** Whether a fiber runs under the bridge. */
+export const isBridged = (fiber: AnyFiber): boolean => open(fiber.getFiberRef(bridgeRef)) !== undefined
+
+class BridgedScheduler implements Scheduler.Scheduler {
+  constructor(readonly inner: Scheduler.Scheduler, readonly hooks: BridgeHooks) {
+    innerSchedulers.set(this, inner)
+  }
+
+  shouldYield(fiber: AnyFiber): number | false {
+    return this.hooks.running?.fiber === fiber || !mustYield(fiber)
+      ? this.inner.shouldYield(fiber)
+      : fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+  }
+
+  scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
+    if (fiber === undefined) {
+      this.inner.scheduleTask(this.hooks.wrapLoose(task), priority)
+    } else {
+      this.inner.scheduleTask(isBridged(fiber) ? this.hooks.wrap(task, fiber) : task, priority, fiber)
+    }
+  }
+}
+
+// A fiber that runs outside its own async context (the first lines of a run, or of a region that has just got the
+// bridge) is sent through the scheduler once, before it runs anything.
+const mustYield = (fiber: AnyFiber): boolean =>
+  RuntimeFlags.isEnabled((fiber as FiberInternals).currentRuntimeFlags, RuntimeFlags.CooperativeYielding) &&
+  isBridged(fiber)
+
+// one a process: a copy of the package knows what another one has wrapped
+const innerSchedulers = globalValue(
+  "aiocontext/innerSchedulers",
+  () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
+)
+
+const wrapScheduler = (inner: Scheduler.Scheduler, hooks: BridgeHooks): Scheduler.Scheduler => {
+  if (innerSchedulers.has(inner)) {
+    return inner
+  }
+  let wrapped = wrappedSchedulers.get(inner)
+  if (wrapped === undefined) {
+    wrapped = new BridgedScheduler(inner, hooks)
+    wrappedSchedulers.set(inner, wrapped)
+  }
+  return wrapped
+}
+
+const wrappedSchedulers = globalValue(
+  "aiocontext/schedulers",
+  () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
+)
+
+class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
+  override readonly value: Effect.Effect<void> = Effect.void
+  constructor(readonly hooks: BridgeHooks) {
+    super()
+  }
+
+  override onStart<A, E, R>(
+    _context: Context.Context<R>,
+    _effect: Effect.Effect<A, E, R>,
+    parent: Option.Option<AnyFiber>,
+    fiber: Fiber.RuntimeFiber<A, E>
+  ): void {
+    if (isBridged(fiber)) {
+      this.hooks.start(fiber, Option.getOrUndefined(parent))
+    }
+  }
+
+  override onResume(fiber: AnyFiber): void {
+    if (this.hooks.running?.fiber === fiber) {
+      this.hooks.resume()
+    }
+  }
+
+  // runs before every operation of every fiber under the bridge
+  override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
+    const running = this.hooks.running
+    if (running === undefined || running.fiber !== fiber) {
+      keepBridged(fiber)
+      return
+    }
+    if (running.state !== stateOf(fiber)) {
+      this.hooks.changed()
+    }
+    const operation = (effect as unknown as { readonly _op: string })._op
+    if (operation === "Commit" || operation === "Async") {
+      this.hooks.register()
+    } else if (running.registering && !arranges(operation)) {
+      running.registering = false
+    }
+  }
+}
+
+// Operations that only arrange what comes next: no code of a user has run when the next one begins.
+const arranges = (operation: string): boolean =>
+  operation === "OnFailure" || operation === "OnSuccess" || operation === "OnSuccessAndFailure" ||
+  operation === "UpdateRuntimeFlags" || operation === "WithRuntime"
+
+const supervisors = globalValue("aiocontext/supervisors", () => new WeakMap<BridgeHooks, BridgeSupervisor>())
+
+const supervisorOf = (hooks: BridgeHooks): BridgeSupervisor => {
+  let supervisor = supervisors.get(hooks)
+  if (supervisor === undefined) {
+    supervisor = new BridgeSupervisor(hooks)
+    supervisors.set(hooks, supervisor)
+  }
+  return supervisor
+}
+
+const patchSupervisor = (
+  from: Supervisor.Supervisor<any>,
+  to: Supervisor.Supervisor<any>,
+  current: Supervisor.Supervisor<any>
+): Supervisor.Supervisor<any> =>
+  internals(FiberRef.currentSupervisor).patch(internals(FiberRef.currentSupervisor).diff(from, to))(current)
+
+const supervise = (current: Supervisor.Supervisor<any>, own: BridgeSupervisor): Supervisor.Supervisor<any> => {
+  const none = internals(FiberRef.currentSupervisor).initial
+  return current === none ? own : patchSupervisor(own, none, current) === current
+    ? patchSupervisor(none, own, current)
+    : current
+}
+
+const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge): State => {
+  const locals = new Map(state.locals)
+  const set = <A>(ref: FiberRef.FiberRef<A>, value: A) => locals.set(ref, stackOf(locals.get(ref), id, value, true))
+  set(bridgeRef, bridge)
+  set(FiberRef.currentScheduler, wrapScheduler(read(state, FiberRef.currentScheduler), bridge.hooks))
+  set(FiberRef.currentSupervisor, supervise(read(state, FiberRef.currentSupervisor), supervisorOf(bridge.hooks)))
+  return FiberRefs.unsafeMake(locals)
+}
+
+/** A state whose fibers run under the bridge. */
+export const withBridge = (state: State, hooks: BridgeHooks): State =>
+  open(read(state, bridgeRef)) === undefined
+    ? bridgeState(state, taskId, { hooks, outer: undefined, closed: false })
+    : state
+
+/**
+ * Sees to it that a fiber which has the bridge is scheduled and watched by it, whatever it was started with; takes it
+ * off a fiber whose bridge is closed. Tells whether the fiber has it.
+ */
+export const keepBridged = (fiber: AnyFiber): boolean => {
+  const bridge = open(fiber.getFiberRef(bridgeRef))
+  if (bridge === undefined) {
+    dropBridge(fiber, undefined)
+    return false
+  }
+  const flagged = fiber as FiberInternals
+  if (!innerSchedulers.has(fiber.currentScheduler)) {
+    setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
+  }
+  flagged.currentRuntimeFlags = RuntimeFlags.enable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
+  return true
+}
+
+const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
+  const held = fiber.getFiberRef(bridgeRef)
+  if (held === undefined) {
+    return
+  }
+  const state = stateOf(fiber)
+  const locals = new Map(state.locals)
+  const id = fiber.id()
+  const set = <A>(ref: FiberRef.FiberRef<A>, value: A) =>
+    put(locals, ref, value === internals(ref).initial ? undefined : stackOf(locals.get(ref), id, value, true))
+  set(bridgeRef, outer)
+  if (outer === undefined) {
+    const scheduler = read(state, FiberRef.currentScheduler)
+    set(FiberRef.currentScheduler, innerSchedulers.get(scheduler) ?? scheduler)
+    set(
+      FiberRef.currentSupervisor,
+      patchSupervisor(
+        supervisorOf(held.hooks),
+        internals(FiberRef.currentSupervisor).initial,
+        read(state, FiberRef.currentSupervisor)
+      )
+    )
+    const flagged = fiber as FiberInternals
+    flagged.currentRuntimeFlags = RuntimeFlags.disable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
+    held.hooks.leave(fiber)
+  }
+  setState(fiber, FiberRefs.unsafeMake(locals))
+}
+
+/** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
+export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
+  Layer.scopedDiscard(Effect.acquireRelease(
+    withFiber((fiber) => {
+      const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
+      setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
+      keepBridged(fiber)
+      return Effect.succeed(bridge)
+    }),
+    (bridge) =>
+      withFiber((fiber) => {
+        bridge.closed = true
+        dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
+        return Effect.void
+      })
+  ))
+
+/** The memo map of the layer that is being built where a fiber starts, if one is. */
+export const buildingLayer = (fiber: AnyFiber): unknown => serviceOfFiber(fiber, Layer.CurrentMemoMap.key)
+
+/** Whether a parent waits for this child when it ends: not so for daemons and for what a scope keeps. */
+export const isChildOf = (fiber: AnyFiber, parent: AnyFiber): boolean =>
+  (parent as unknown as { getChildren(): Set<AnyFiber> }).getChildren().has(fiber)
+
+/** Whether a task is the fiber itself, taking up its work, and not something that is done on its behalf. */
+export const isFiberRun = (fiber: AnyFiber, task: () => void): boolean => (fiber as FiberInternals).run === task
+
+/** Whether a fiber has ended. */
+export const isDone = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null

@@ -1,0 +1,278 @@
+import { describe, expect, it } from "@effect/vitest"
+import { BridgeError, compat, context, Context, ContextLayer, Ctx, NoTaskError } from "aiocontext"
+import * as ContextLayers from "aiocontext/Layer"
+import { Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Queue, Runtime, Scheduler, Stream } from "effect"
+import { AsyncLocalStorage } from "node:async_hooks"
+
+const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+
+class Request extends Context.Tag("test/bridge/Request")<Request, {
+  readonly request_id: string
+  readonly user?: string
+}>() {}
+const request = compat.make(Request)
+
+const bridged = Effect.provide(compat.layer)
+const withRequest = (id: string) => Request.provide({ request_id: id })
+
+describe("imperative code called by a fiber sees the fiber's map", () => {
+  const read = () => request.get("request_id")
+  const cases: Record<string, Effect.Effect<string, unknown, Request>> = {
+    "Effect.sync": Effect.sync(read),
+    "Effect.suspend": Effect.suspend(() => Effect.succeed(read())),
+    "Effect.try": Effect.try(read),
+    "Effect.promise": Effect.promise(async () => read()),
+    "Effect.promise, after an await": Effect.promise(async () => {
+      await sleep(1)
+      return read()
+    }),
+    "Effect.tryPromise": Effect.tryPromise(async () => {
+      await Promise.resolve()
+      return read()
+    }),
+    "Effect.async": Effect.async<string>((resume) => {
+      setTimeout(() => resume(Effect.succeed(read())), 1)
+    }),
+    "a generator's own lines": Effect.gen(function*() {
+      yield* Effect.sleep(1)
+      return read()
+    }),
+    "Effect.map": Effect.map(Effect.sleep(1), read),
+    "a finalizer": Effect.suspend(() => {
+      let seen = ""
+      return Effect.sleep(1).pipe(
+        Effect.ensuring(Effect.sync(() => {
+          seen = read()
+        })),
+        Effect.map(() => seen)
+      )
+    }),
+    "a scope's finalizer": Effect.suspend(() => {
+      let seen = ""
+      return Effect.scoped(Effect.addFinalizer(() =>
+        Effect.promise(async () => {
+          await sleep(1)
+          seen = read()
+        })
+      )).pipe(Effect.map(() => seen))
+    }),
+    "a Stream callback": Stream.make(1, 2).pipe(
+      Stream.mapEffect((n) => Effect.as(Effect.sleep(1), n)),
+      Stream.map(read),
+      Stream.runHead,
+      Effect.map((head) => head._tag === "Some" ? head.value : "none")
+    ),
+    "Effect.iterate": Effect.iterate("", { while: (seen) => seen === "", body: () => Effect.sync(read) }),
+    "Effect.forEach with concurrency": Effect.forEach(
+      [1, 2, 3],
+      () => Effect.promise(async () => {
+        await sleep(1)
+        return read()
+      }),
+      { concurrency: 2 }
+    ).pipe(Effect.map((all) => new Set(all).size === 1 ? all[0]! : "mixed")),
+    "Effect.onExit": Effect.suspend(() => {
+      let seen = ""
+      return Effect.onExit(Effect.void, () => Effect.sync(() => void (seen = read()))).pipe(Effect.map(() => seen))
+    })
+  }
+  for (const [name, effect] of Object.entries(cases)) {
+    it.live(name, () =>
+      effect.pipe(
+        withRequest(name),
+        bridged,
+        Effect.map((seen) => expect(seen).toBe(name))
+      ))
+  }
+})
+
+describe("what imperative code sets", () => {
+  it.live("the fiber sees as soon as it goes on, and so does a child forked then", () =>
+    Effect.gen(function*() {
+      yield* Effect.promise(async () => {
+        request.set("user", "a")
+        await sleep(1)
+        request.set("user", request.get("user") + "b")
+      })
+      expect(yield* Request.get("user")).toBe("ab")
+      const child = yield* Effect.fork(Request.get("user"))
+      expect(yield* Fiber.join(child)).toBe("ab")
+      yield* Effect.sync(() => request.set("user", "c"))
+      expect(yield* Request.get("user")).toBe("c")
+    }).pipe(withRequest("r"), bridged))
+
+  it.live("is seen by imperative code of later steps", () =>
+    Effect.gen(function*() {
+      yield* Effect.sync(() => request.set("user", "a"))
+      expect(yield* Effect.sync(() => request.get("user"))).toBe("a")
+      expect(request.get("user")).toBe("a")
+      const later = yield* Effect.promise(async () => {
+        await sleep(1)
+        return request.get("user")
+      })
+      expect(later).toBe("a")
+    }).pipe(withRequest("r"), bridged))
+})
+
+describe("left-over code", () => {
+  it.live("of a sync step reads the map of that moment, and its writes stay its own", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      yield* Request.set("user", "first")
+      yield* Effect.sync(() => {
+        setTimeout(() => {
+          seen.push(request.get("user"))
+          request.set("user", "left-over")
+          seen.push(request.get("user"))
+        }, 5)
+      })
+      yield* Effect.sleep(20)
+      expect(yield* Request.get("user")).toBe("first")
+      expect(seen).toEqual(["first", "left-over"])
+    }).pipe(withRequest("r"), bridged))
+
+  it.live("of a sync step does not land on a later promise step", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      yield* Effect.sync(() => void setTimeout(() => {
+        seen.push(request.get("user"))
+        request.set("user", "left-over")
+      }, 5))
+      yield* Request.set("user", "second")
+      yield* Effect.promise(async () => {
+        await sleep(20)
+        expect(request.get("user")).toBe("second")
+        request.set("user", "third")
+      })
+      expect(yield* Request.get("user")).toBe("third")
+      expect(seen).toEqual([undefined])
+    }).pipe(withRequest("r"), bridged))
+
+  it.live("of a promise step keeps the map that the step ended with", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      yield* Effect.promise(async () => {
+        request.set("user", "one")
+        setTimeout(() => {
+          seen.push(request.get("user"))
+          request.set("user", "late")
+        }, 10)
+      })
+      yield* Request.set("user", "two")
+      yield* Effect.promise(() => sleep(30))
+      expect(yield* Request.get("user")).toBe("two")
+      expect(seen).toEqual(["one"])
+    }).pipe(withRequest("r"), bridged))
+
+  it.live("of a region keeps the region's map", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      yield* Effect.sync(() => void setTimeout(() => seen.push(request.get("request_id")), 5)).pipe(
+        Effect.provide(Request.layer({ request_id: "inner" }))
+      )
+      yield* Effect.promise(() => sleep(20))
+      expect(seen).toEqual(["inner"])
+      expect(yield* Request.get("request_id")).toBe("outer")
+    }).pipe(withRequest("outer"), bridged))
+})
+
+describe("whoever wakes the fiber", () => {
+  const als = new AsyncLocalStorage<string>()
+  it.live("50 requests that queue for a semaphore keep every storage of the process", () =>
+    Effect.gen(function*() {
+      const semaphore = yield* Effect.makeSemaphore(1)
+      const runtime = yield* Effect.runtime<never>()
+      const handler = (id: string) =>
+        semaphore.withPermits(1)(Effect.gen(function*() {
+          yield* Effect.promise(() => sleep(1))
+          return [als.getStore(), request.get("request_id"), yield* Request.get("request_id")]
+        })).pipe(withRequest(id))
+      const results = yield* Effect.promise(() =>
+        Promise.all(Array.from({ length: 50 }, (_, i) =>
+          als.run(`r${i}`, () => Runtime.runPromise(runtime)(handler(`r${i}`)))))
+      )
+      results.forEach((seen, i) => expect(seen).toEqual([`r${i}`, `r${i}`, `r${i}`]))
+    }).pipe(bridged))
+})
+
+describe("the bridge", () => {
+  it("throws BridgeError outside, at once and in synchronous code", () => {
+    const exit = Effect.runSyncExit(Effect.try(() => context.get("a")))
+    expect(Exit.isFailure(exit) && String(exit.cause)).toContain("BridgeError")
+    expect(() => context.get("a")).toThrow(NoTaskError)
+    expect(() => Effect.runSync(Effect.sync(() => context.get("a")))).toThrow(/outside compat.layer/)
+    expect(BridgeError).toBeDefined()
+  })
+  it("works in runSync", () => {
+    const program = Effect.gen(function*() {
+      yield* Ctx.set("a", 1)
+      return context.get("a")
+    })
+    expect(Effect.runSync(Effect.provide(program, ContextLayer))).toBe(1)
+  })
+  it.live("wraps a scheduler given to a run", () =>
+    Effect.gen(function*() {
+      const runtime = yield* Effect.runtime<Request>()
+      const scheduled: Array<number> = []
+      const scheduler: Scheduler.Scheduler = {
+        shouldYield: Scheduler.defaultScheduler.shouldYield,
+        scheduleTask: (task, priority, fiber) => {
+          scheduled.push(priority)
+          Scheduler.defaultScheduler.scheduleTask(task, priority, fiber)
+        }
+      }
+      const seen = yield* Effect.promise(() => new Promise((resolve) =>
+        Runtime.runFork(runtime)(
+          Effect.promise(async () => {
+            await sleep(1)
+            return request.get("request_id")
+          }),
+          { scheduler }
+        ).addObserver(resolve)))
+      expect(Exit.getOrElse(seen as Exit.Exit<string>, () => "")).toBe("r")
+      expect(scheduled.length).toBeGreaterThan(0)
+    }).pipe(withRequest("r"), bridged))
+
+  it.live("is there when merged, and in a ManagedRuntime", () =>
+    Effect.promise(async () => {
+      const managed = ManagedRuntime.make(Layer.mergeAll(compat.layer, Request.layer({ request_id: "m" }), ContextLayer))
+      const read = Effect.promise(async () => {
+        await sleep(1)
+        return request.get("request_id") + request.attached + context.attached
+      })
+      expect(await managed.runPromise(read)).toBe("mtruetrue")
+      expect(managed.runSync(Effect.sync(() => request.get("request_id")))).toBe("m")
+      await managed.dispose()
+    }))
+
+  it.live("leaves nothing in the fiber", () =>
+    Effect.gen(function*() {
+      const before = yield* Effect.getFiberRefs
+      yield* Effect.sleep(1).pipe(bridged)
+      yield* Effect.void.pipe(Effect.provide(Layer.mergeAll(compat.layer, ContextLayer)))
+      yield* Effect.sleep(1)
+      const after = yield* Effect.getFiberRefs
+      expect([...after.locals.keys()].length).toBe([...before.locals.keys()].length)
+      const exit = yield* Effect.exit(Effect.sync(() => context.get("x")))
+      expect(String(exit)).toContain("BridgeError")
+    }))
+  it.live("a fiber woken through a deferred and a queue", () =>
+    Effect.gen(function*() {
+      const deferred = yield* Deferred.make<void>()
+      const queue = yield* Queue.unbounded<number>()
+      const fiber = yield* Effect.fork(Effect.gen(function*() {
+        yield* Deferred.await(deferred)
+        const a = request.get("request_id")
+        yield* Queue.take(queue)
+        return a + request.get("request_id")
+      }).pipe(withRequest("x")))
+      yield* Effect.sleep(1)
+      yield* Deferred.succeed(deferred, undefined).pipe(withRequest("y"))
+      yield* Effect.promise(async () => {
+        await sleep(1)
+        Queue.unsafeOffer(queue, 1)
+      }).pipe(withRequest("z"))
+      expect(yield* Fiber.join(fiber)).toBe("xx")
+    }).pipe(bridged))
+})
+void ContextLayers

@@ -1,0 +1,11 @@
+import { defineConfig } from "vitest/config"
+
+export default defineConfig({
+  resolve: { conditions: ["@aiocontext/source"] },
+  ssr: { resolve: { conditions: ["@aiocontext/source", "node", "import", "module", "default"] } },
+  test: {
+    include: ["test/**/*.test.ts"],
+    sequence: { concurrent: true },
+    server: { deps: { inline: [/aiocontext/] } }
+  }
+})
