@@ -242,7 +242,9 @@ const checked = (
 ): { readonly fork: Fork; readonly join: Join } => {
   const { fork = copy, join = "isolate" } = options ?? {}
   if (typeof id !== "string") {
-    throw new TypeError(`Context.Tag takes the context's id, a string, as in Context.Tag("app/Request"), and got ${String(id)}`)
+    throw new TypeError(
+      `Context.Tag takes the context's id, a string, as in Context.Tag("app/Request"), and got ${String(id)}`
+    )
   }
   if (typeof fork !== "function") {
     throw new TypeError(
@@ -303,8 +305,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       return Effect.void
     })
 
-  const getOption = (key: string) =>
-    reading("get", (value, attachment) => attachments.getEntry(value, attachment, key))
+  const getOption = (key: string) => reading("get", (value, attachment) => attachments.getEntry(value, attachment, key))
 
   const data = reading("data", attachments.allEntries)
 

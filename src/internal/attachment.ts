@@ -90,10 +90,7 @@ const Mark = globalValue("aiocontext/Mark", () => {
 
 const slotOf = Mark.slotOf as (entries: Entries) => Slot | undefined
 
-const mark = (own: Entries, slot: Slot): Entries => {
-  new Mark(own, slot)
-  return own
-}
+const mark = (own: Entries, slot: Slot): Entries => new Mark(own, slot) as unknown as Entries
 
 /** The same entries in a new object, O(1). */
 export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
@@ -376,7 +373,7 @@ export const allEntries = (value: Entries, attachment: Attachment): Entries => {
     return fresh(own ?? attachment.seed)
   }
   let merged: Entries = HashMap.empty()
-  for (const cell of [...(parentsOf(own, attachment) ?? [])].reverse()) {
+  for (const cell of (parentsOf(own, attachment) ?? []).toReversed()) {
     merged = HashMap.union(merged, cell.entries)
   }
   return fresh(own === undefined ? merged : HashMap.union(merged, own))

@@ -29,8 +29,11 @@ import type { Attachment, Entries } from "./attachment.js"
 /** A running or finished fiber. */
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
 
+/** A value that each task has, and a child gets from its parent. */
+export type Local<A> = FiberRef.FiberRef<A>
+
 /** The fiber ref of a context. */
-export type Ref = FiberRef.FiberRef<Entries>
+export type Ref = Local<Entries>
 
 /** What the engine keeps for a task. */
 export type State = FiberRefs.FiberRefs
@@ -66,14 +69,16 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 // the fiber ref of a context
 // -----------------------------------------------------------------------------------------------------------------
 
+const detachers = globalValue("aiocontext/detachers", () => new WeakMap<Local<any>, (value: any) => any>())
+
 type Patch = (value: Entries) => Entries
 
 const unchanged: Patch = (value) => value
 
 /** The fiber ref of the context with this id: one a process, whoever defines the context. */
 export const makeRef = (id: string): Ref =>
-  globalValue(`aiocontext/ref/${id}`, () =>
-    FiberRef.unsafeMakePatch<Entries, Patch>(attachments.absent, {
+  globalValue(`aiocontext/ref/${id}`, () => {
+    const ref = FiberRef.unsafeMakePatch<Entries, Patch>(attachments.absent, {
       differ: Differ.make<Entries, Patch>({
         empty: unchanged,
         combine: (first, second) => (value) => second(first(value)),
@@ -82,7 +87,37 @@ export const makeRef = (id: string): Ref =>
       }),
       fork: attachments.fork,
       join: attachments.settle
-    }))
+    })
+    detachers.set(ref, attachments.detach)
+    return ref
+  })
+
+/** How the value of a {@link Local} goes on in other tasks. Joins leave the parent's as it is. */
+export interface LocalOptions<A> {
+  /** The value of a child task, given its parent's. */
+  readonly fork: (value: A) => A
+  /** The value of code that goes on beside its task. Default: the task's. */
+  readonly detach?: (value: A) => A
+}
+
+/** Makes a task-local value: one a process and id. */
+export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): Local<A> =>
+  globalValue(`aiocontext/local/${id}`, () => {
+    const local = FiberRef.unsafeMakePatch<A, (value: A) => A>(initial, {
+      differ: Differ.make<A, (value: A) => A>({
+        empty: (value) => value,
+        combine: (first, second) => (value) => second(first(value)),
+        diff: () => (value) => value,
+        patch: (patch, value) => patch(value)
+      }),
+      fork: options.fork,
+      join: (parent) => parent
+    })
+    if (options.detach !== undefined) {
+      detachers.set(local, options.detach)
+    }
+    return local
+  })
 
 // -----------------------------------------------------------------------------------------------------------------
 // states
@@ -114,11 +149,11 @@ export const serviceOfFiber = (fiber: AnyFiber, key: string): unknown => fiber.c
 /** All services that a fiber has. */
 export const servicesOfFiber = (fiber: AnyFiber): Iterable<unknown> => fiber.currentContext.unsafeMap.values()
 
-/** The value of a context's fiber ref in a state. */
-export const valueOf = (state: State, ref: Ref): Entries => read(state, ref)
+/** The value of a fiber ref in a state. */
+export const valueOf: <A>(state: State, ref: Local<A>) => A = read
 
-/** The value of a context's fiber ref in a fiber. */
-export const valueOfFiber = (fiber: AnyFiber, ref: Ref): Entries => fiber.getFiberRef(ref)
+/** The value of a fiber ref in a fiber. */
+export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => fiber.getFiberRef(ref)
 
 // The fiber that promise tasks write as: older than every fiber that comes after it.
 const taskId = globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
@@ -137,18 +172,19 @@ type Locals = Map<FiberRef.FiberRef<any>, Stack>
 const put = <A>(locals: Locals, ref: FiberRef.FiberRef<A>, stack: Stack | undefined) =>
   stack === undefined ? locals.delete(ref) : locals.set(ref, stack)
 
-const withValue = (state: State, id: FiberId.Runtime, ref: Ref, value: Entries, keep: boolean): State => {
+const withValue = <A>(state: State, id: FiberId.Runtime, ref: Local<A>, value: A, keep: boolean): State => {
   const locals = new Map(state.locals)
   locals.set(ref, stackOf(locals.get(ref), id, value, keep))
   mirror(state, locals, id, ref)
   return FiberRefs.unsafeMake(locals)
 }
 
-/** A state with another value of a context's fiber ref. O(1) in the size of the map. */
-export const writeState = (state: State, ref: Ref, value: Entries): State => withValue(state, taskId, ref, value, false)
+/** A state with another value of a fiber ref. O(1) in the size of a map. */
+export const writeState = <A>(state: State, ref: Local<A>, value: A): State =>
+  withValue(state, taskId, ref, value, false)
 
-/** Writes the fiber ref of a context in a fiber. O(1) in the size of the map. */
-export const writeFiber = (fiber: AnyFiber, ref: Ref, value: Entries, keepHistory: boolean): void =>
+/** Writes a fiber ref in a fiber. O(1) in the size of a map. */
+export const writeFiber = <A>(fiber: AnyFiber, ref: Local<A>, value: A, keepHistory: boolean): void =>
   setState(fiber, withValue(stateOf(fiber), fiber.id(), ref, value, keepHistory))
 
 /** The state of a child task. */
@@ -173,8 +209,9 @@ export const attachState = (state: State, ref: Ref, attachment: Attachment): Sta
 export const detachState = (state: State): State => {
   let locals: Locals | undefined
   for (const [ref, stack] of state.locals) {
-    if (internals(ref).fork === attachments.fork) {
-      const value = attachments.detach(stack[0][1])
+    const detach = detachers.get(ref)
+    if (detach !== undefined) {
+      const value = detach(stack[0][1])
       if (value !== stack[0][1]) {
         locals ??= new Map(state.locals)
         locals.set(ref, [[taskId, value]])
@@ -275,9 +312,15 @@ const attachedIn = (locals: State["locals"], key: string): Attachment | undefine
   (locals.get(FiberRef.currentContext)?.[0][1] as Context.Context<never> | undefined)?.unsafeMap.get(key)
 
 /** Brings the annotations that follow a context up to date with what is about to become a state. */
-const mirror = (before: State, locals: Locals, id: FiberId.Runtime, ref: Ref, attachment?: Attachment): void => {
+const mirror = <A>(
+  before: State,
+  locals: Locals,
+  id: FiberId.Runtime,
+  ref: Local<A>,
+  attachment?: Attachment
+): void => {
   for (const mirror of read(before, mirrors)) {
-    if (mirror.ref === ref && !mirror.closed) {
+    if ((mirror.ref as unknown) === ref && !mirror.closed) {
       const was = visible(before.locals, mirror, attachedIn(before.locals, mirror.key))
       annotate(locals, id, mirror, was, visible(locals, mirror, attachment ?? attachedIn(locals, mirror.key)))
     }
@@ -554,18 +597,22 @@ const supervisorOf = (hooks: BridgeHooks): BridgeSupervisor => {
   return supervisor
 }
 
-const patchSupervisor = (
-  from: Supervisor.Supervisor<any>,
-  to: Supervisor.Supervisor<any>,
-  current: Supervisor.Supervisor<any>
-): Supervisor.Supervisor<any> =>
-  internals(FiberRef.currentSupervisor).patch(internals(FiberRef.currentSupervisor).diff(from, to))(current)
+type AnySupervisor = Supervisor.Supervisor<any>
 
-const supervise = (current: Supervisor.Supervisor<any>, own: BridgeSupervisor): Supervisor.Supervisor<any> => {
-  const none = internals(FiberRef.currentSupervisor).initial
-  return current === none ? own : patchSupervisor(own, none, current) === current
-    ? patchSupervisor(none, own, current)
-    : current
+const supervision = internals<AnySupervisor>(FiberRef.currentSupervisor)
+
+const patchSupervisor = (from: AnySupervisor, to: AnySupervisor, current: AnySupervisor): AnySupervisor =>
+  supervision.patch(supervision.diff(from, to))(current)
+
+const unsupervise = (current: AnySupervisor, own: BridgeSupervisor): AnySupervisor => {
+  const others = patchSupervisor(own, supervision.initial, current)
+  // built anew from none, so that nothing is left where there were no others
+  return patchSupervisor(supervision.initial, others, supervision.initial)
+}
+
+const supervise = (current: AnySupervisor, own: BridgeSupervisor): AnySupervisor => {
+  const others = unsupervise(current, own)
+  return others === supervision.initial ? own : others.zip(own)
 }
 
 const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge): State => {
@@ -617,11 +664,7 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
     set(FiberRef.currentScheduler, innerSchedulers.get(scheduler) ?? scheduler)
     set(
       FiberRef.currentSupervisor,
-      patchSupervisor(
-        supervisorOf(held.hooks),
-        internals(FiberRef.currentSupervisor).initial,
-        read(state, FiberRef.currentSupervisor)
-      )
+      unsupervise(read(state, FiberRef.currentSupervisor), supervisorOf(held.hooks))
     )
     const flagged = fiber as FiberInternals
     flagged.currentRuntimeFlags = RuntimeFlags.disable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)

@@ -31,7 +31,9 @@ export const specOf = (tag: Tagged): Spec => tag[SpecId]
 /** The entries of a plain object, as a map. `__proto__` and its like are keys like any other. */
 export const fromObject = (operation: string, entries: object): Entries => {
   if (typeof entries !== "object" || entries === null) {
-    throw new TypeError(`${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" }), and got ${entries}`)
+    throw new TypeError(
+      `${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" }), and got ${entries}`
+    )
   }
   return HashMap.isHashMap(entries) ? entries as Entries : HashMap.fromIterable(Object.entries(entries))
 }

@@ -5,10 +5,9 @@
  * starts gets a promise task that is **live** while the fiber waits for that very code: it reads and writes the fiber.
  * Once the fiber goes on, the task is left over: it keeps the state of that moment, and what it sets stays its own.
  */
-import { globalValue } from "effect/GlobalValue"
 import * as async from "#async"
+import { globalValue } from "effect/GlobalValue"
 import { BridgeError, NoTaskError } from "../errors.js"
-import type { Entries } from "./attachment.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as engine from "./engine.js"
 
@@ -150,8 +149,8 @@ export const serviceOf = (place: Place, key: string): unknown => {
     : engine.serviceOfFiber(fiber, key)
 }
 
-/** The value of a context's fiber ref in a task. */
-export const valueOf = (place: Place, ref: engine.Ref): Entries => {
+/** A task-local value, in a task. */
+export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
   const fiber = fiberOf(place)
   return fiber === undefined ? engine.valueOf((place as Task).state, ref) : engine.valueOfFiber(fiber, ref)
 }
@@ -169,8 +168,8 @@ export const settle = (place: Place): void => {
   }
 }
 
-/** Writes the value of a context's fiber ref in a task. */
-export const write = (place: Place, ref: engine.Ref, value: Entries, keepHistory: boolean): void => {
+/** Writes a task-local value in a task. Left-over code must be settled first. */
+export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
   const fiber = fiberOf(place)
   if (fiber === undefined) {
     ;(place as Task).state = engine.writeState((place as Task).state, ref, value)
@@ -253,84 +252,86 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   return state
 }
 
-function makeHooks(): Shared["hooks"] { return ({
-  running: undefined,
-  start(fiber, parent) {
-    const holder = parent === undefined ? undefined : shared.fibers.get(parent)
-    const building = engine.buildingLayer(fiber)
-    if (holder === undefined && building === undefined) {
-      return
-    }
-    const state = new BridgedFiber(
-      fiber,
-      holder === undefined || this.running === holder
-        ? async.capture()
-        : holder.context.runInAsyncScope(async.capture)
-    )
-    state.building = building
-    if (parent !== undefined && building !== undefined && building !== holder?.building) {
-      state.builder = parent
-    }
-    shared.fibers.set(fiber, state)
-  },
-  wrap(task, fiber) {
-    const state = bridged(fiber)
-    if (state.builder !== undefined) {
-      // a fiber that a layer starts and that outlives its building belongs to no request
-      if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
-        state.context = async.root.runInAsyncScope(async.capture)
+function makeHooks(): Shared["hooks"] {
+  return ({
+    running: undefined,
+    start(fiber, parent) {
+      const holder = parent === undefined ? undefined : shared.fibers.get(parent)
+      const building = engine.buildingLayer(fiber)
+      if (holder === undefined && building === undefined) {
+        return
       }
-      state.builder = undefined
-    }
-    if (state.run !== task) {
-      state.run = task
-      state.scheduled = () => runSlice(state, task)
-    }
-    return state.scheduled!
-  },
-  wrapLoose(task) {
-    const context = async.capture()
-    return () => context.runInAsyncScope(task)
-  },
-  resume() {
-    const { running } = this
-    if (running !== undefined) {
-      running.registering = false
-      end(running, engine.stateOf(running.fiber))
-    }
-  },
-  changed() {
-    const running = this.running!
-    if (running.registering) {
-      running.state = engine.stateOf(running.fiber)
-    } else {
-      running.ended = undefined
-      renew(running)
-    }
-  },
-  register() {
-    const running = this.running!
-    if (!running.registering) {
-      if (running.state !== undefined) {
-        end(running, running.state)
+      const state = new BridgedFiber(
+        fiber,
+        holder === undefined || this.running === holder
+          ? async.capture()
+          : holder.context.runInAsyncScope(async.capture)
+      )
+      state.building = building
+      if (parent !== undefined && building !== undefined && building !== holder?.building) {
+        state.builder = parent
       }
-      enter(running, true)
-      running.registering = true
-    }
-  },
-  leave(fiber) {
-    const state = shared.fibers.get(fiber)
-    if (state !== undefined) {
-      end(state, engine.stateOf(fiber))
-      state.task = undefined
-      if (this.running === state) {
-        this.running = undefined
-        shared.storage.enterWith(undefined)
+      shared.fibers.set(fiber, state)
+    },
+    wrap(task, fiber) {
+      const state = bridged(fiber)
+      if (state.builder !== undefined) {
+        // a fiber that a layer starts and that outlives its building belongs to no request
+        if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+          state.context = async.root.runInAsyncScope(async.capture)
+        }
+        state.builder = undefined
       }
-      shared.fibers.delete(fiber)
+      if (state.run !== task) {
+        state.run = task
+        state.scheduled = () => runSlice(state, task)
+      }
+      return state.scheduled!
+    },
+    wrapLoose(task) {
+      const context = async.capture()
+      return () => context.runInAsyncScope(task)
+    },
+    resume() {
+      const { running } = this
+      if (running !== undefined) {
+        running.registering = false
+        end(running, engine.stateOf(running.fiber))
+      }
+    },
+    changed() {
+      const running = this.running!
+      if (running.registering) {
+        running.state = engine.stateOf(running.fiber)
+      } else {
+        running.ended = undefined
+        renew(running)
+      }
+    },
+    register() {
+      const running = this.running!
+      if (!running.registering) {
+        if (running.state !== undefined) {
+          end(running, running.state)
+        }
+        enter(running, true)
+        running.registering = true
+      }
+    },
+    leave(fiber) {
+      const state = shared.fibers.get(fiber)
+      if (state !== undefined) {
+        end(state, engine.stateOf(fiber))
+        state.task = undefined
+        if (this.running === state) {
+          this.running = undefined
+          shared.storage.enterWith(undefined)
+        }
+        shared.fibers.delete(fiber)
+      }
     }
-  }
-}) }
+  })
+}
 
 /** The bridge's hooks into the engine. */
 export const hooks: engine.BridgeHooks = shared.hooks
