@@ -45,7 +45,7 @@ interface Slot {
 
 /** A context attached to a region: the service in the fiber's context. */
 export class Attachment {
-  readonly _tag: "aiocontext/Attachment" = "aiocontext/Attachment"
+  readonly _tag = "aiocontext/Attachment" as const
   /** Its region is over. */
   closed = false
   /** `share`: the one map of all tasks. `chain`: the layer of the task that attached. */
