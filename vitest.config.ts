@@ -6,6 +6,7 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     sequence: { concurrent: true },
-    server: { deps: { inline: [/aiocontext/] } }
+    server: { deps: { inline: [/aiocontext/] } },
+    poolOptions: { forks: { execArgv: ["--expose-gc"] } }
   }
 })

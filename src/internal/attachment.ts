@@ -10,6 +10,7 @@
  * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
  */
 import { globalValue } from "effect/GlobalValue"
+import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
@@ -90,7 +91,16 @@ const Mark = globalValue("aiocontext/Mark", () => {
 
 const slotOf = Mark.slotOf as (entries: Entries) => Slot | undefined
 
-const mark = (own: Entries, slot: Slot): Entries => new Mark(own, slot) as unknown as Entries
+const mark = (own: Entries, slot: Slot): Entries => {
+  if (slot.cell !== undefined || slot.base !== undefined) {
+    // Effect hands a child the parent's value where its own is equal to it; a layer of its own must never be. It also
+    // spares Effect the hashing of each entry.
+    Hash.cached(own, identity++)
+  }
+  return new Mark(own, slot) as unknown as Entries
+}
+
+let identity = 1
 
 /** The same entries in a new object, O(1). */
 export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
@@ -268,42 +278,75 @@ const changes = (base: Entries, child: Entries, parent: Entries): Entries => {
   return merged
 }
 
-const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries => {
-  let result = parent
-  for (let own: Entries | undefined = child; own !== undefined && own !== absent;) {
+const slots = function*(value: Entries): Iterable<readonly [own: Entries, slot: Slot]> {
+  for (let own: Entries | undefined = value; own !== undefined && own !== absent;) {
     const slot: Slot | undefined = slotOf(own)
     if (slot === undefined) {
-      break
+      return
     }
-    const { attachment } = slot
-    const target = find(parent, attachment)
-    if (attachment.definition.join === "merge" && attachment.definition.fork !== share && target !== undefined) {
-      const base = slot.parents !== undefined
-        ? absent
-        : slot.base ?? find(ancestor, attachment) ?? attachment.seed
-      const merged = changes(base, own, target)
-      const targetSlot = slotOf(target)
-      if (merged !== target) {
-        const next = targetSlot === undefined ? merged : mark(fresh(merged), targetSlot)
-        if (targetSlot?.cell !== undefined) {
-          targetSlot.cell.entries = next
-        }
-        result = rebase(result, attachment, next)
-      }
-    }
+    yield [own, slot]
     own = slot.below
   }
-  return result
+}
+
+/** Replaces the map of `attachment`, where the value has one. */
+const replaceIn = (value: Entries, attachment: Attachment, own: Entries, next: Entries): Entries => {
+  const slot = slotOf(own)
+  if (slot === undefined) {
+    return rebase(value, attachment, next)
+  }
+  const marked = slotOf(next) === slot ? next : mark(fresh(next), slot)
+  if (slot.cell !== undefined) {
+    slot.cell.entries = marked
+  }
+  return rebase(value, attachment, marked)
+}
+
+/** What `before` has of the layer that `slot` is a later state of: nothing where a child began the layer. */
+const baseOf = (before: Entries, slot: Slot): Entries => {
+  const own = find(before, slot.attachment)
+  const earlier = own === undefined ? undefined : slotOf(own)
+  if (own !== undefined && earlier?.cell === slot.cell && earlier?.base === slot.base) {
+    return own
+  }
+  return slot.parents === undefined ? slot.base ?? slot.attachment.seed : absent
 }
 
 /**
- * What a join (or a memoized layer's patch) does to the joining fiber's value. `ancestor` is the value at the fork.
+ * The change from `before` to `after`, made to `value`, key by key.
+ *
+ * Effect applies such changes in two cases. In the fiber that made the change it brings back what a finalizer or a join
+ * set aside. In another fiber (a memoized effect, a memoized layer) it would carry one request's writes to another: there
+ * only the attachments that a layer made are taken over.
  */
-export const join = (ancestor: Entries, child: Entries) => (parent: Entries): Entries =>
-  child === ancestor ? parent : adopt(mergeInto(ancestor, child, parent), child)
+export const patch = (before: Entries, after: Entries, value: Entries, sameFiber: boolean): Entries => {
+  if (!sameFiber) {
+    return adopt(value, after)
+  }
+  let patched = value
+  for (const [own, slot] of slots(after)) {
+    const target = find(patched, slot.attachment)
+    if (target !== undefined && slot.attachment.definition.fork !== share) {
+      const changed = changes(baseOf(before, slot), own, target)
+      if (changed !== target) {
+        patched = replaceIn(patched, slot.attachment, target, changed)
+      }
+    }
+  }
+  return adopt(patched, after)
+}
 
-/** The join of a value that already went through {@link join}, or of one that the parent never had. */
-export const settle = (parent: Entries, joined: Entries): Entries => parent === absent ? adopt(parent, joined) : joined
+/** A join: `joined` has the child's changes, of which the parent takes those of contexts that merge. */
+export const join = (parent: Entries, joined: Entries): Entries => {
+  let result = parent
+  for (const [own, { attachment }] of slots(joined)) {
+    const target = attachment.definition.join === "merge" ? find(result, attachment) : undefined
+    if (target !== undefined && target !== own) {
+      result = replaceIn(result, attachment, target, own)
+    }
+  }
+  return adopt(result, joined)
+}
 
 // -----------------------------------------------------------------------------------------------------------------
 // the map of one attachment, read and written through a fiber ref's value

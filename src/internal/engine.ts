@@ -22,6 +22,7 @@ import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
 import * as attachments from "./attachment.js"
 import type { Attachment, Entries } from "./attachment.js"
@@ -82,11 +83,14 @@ export const makeRef = (id: string): Ref =>
       differ: Differ.make<Entries, Patch>({
         empty: unchanged,
         combine: (first, second) => (value) => second(first(value)),
-        diff: (before, after) => before === after ? unchanged : attachments.join(before, after),
+        diff: (before, after) => {
+          const fiber = currentFiber()
+          return (value) => attachments.patch(before, after, value, currentFiber() === fiber)
+        },
         patch: (patch, value) => patch(value)
       }),
       fork: attachments.fork,
-      join: attachments.settle
+      join: attachments.join
     })
     detachers.set(ref, attachments.detach)
     return ref
@@ -234,6 +238,21 @@ export const withFiber: <A, E = never, R = never>(
   f: (fiber: AnyFiber) => Effect.Effect<A, E, R>
 ) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
 
+// The finalizer is the scope's own. `Effect.addFinalizer` would run it with the fiber refs of the time when it was added,
+// and put those of the region back after it.
+const withFinalizer = <A>(
+  acquire: (fiber: AnyFiber) => A,
+  release: (fiber: AnyFiber, acquired: A) => void
+): Effect.Effect<A, never, Scope.Scope> =>
+  Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) =>
+    withFiber((fiber) => {
+      const acquired = acquire(fiber)
+      return Effect.as(
+        Scope.addFinalizer(scope, withFiber((fiber) => Effect.succeed(release(fiber, acquired)))),
+        acquired
+      )
+    })))
+
 interface Region {
   readonly attachment: Attachment
   readonly services: Stack | undefined
@@ -336,8 +355,8 @@ const annotate = (locals: Locals, id: FiberId.Runtime, { into }: Mirror, before:
 
 /** A layer under which log lines or spans carry a context's entries. */
 export const mirrorLayer = (options: Omit<Mirror, "closed">): Layer.Layer<never> =>
-  Layer.scopedDiscard(Effect.acquireRelease(
-    withFiber((fiber) => {
+  Layer.scopedDiscard(withFinalizer(
+    (fiber) => {
       const mirror: Mirror = { ...options, closed: false }
       const state = stateOf(fiber)
       const locals = new Map(state.locals)
@@ -350,26 +369,24 @@ export const mirrorLayer = (options: Omit<Mirror, "closed">): Layer.Layer<never>
         visible(locals, mirror, attachedIn(locals, mirror.key))
       )
       setState(fiber, FiberRefs.unsafeMake(locals))
-      return Effect.succeed(mirror)
-    }),
-    (mirror) =>
-      withFiber((fiber) => {
-        mirror.closed = true
-        const state = stateOf(fiber)
-        const rest = read(state, mirrors).filter((other) => !other.closed)
-        const locals = new Map(state.locals)
-        const id = fiber.id()
-        put(locals, mirrors, rest.length === 0 ? undefined : stackOf(locals.get(mirrors), id, rest, true))
-        annotate(
-          locals,
-          id,
-          mirror,
-          visible(locals, mirror, attachedIn(locals, mirror.key)),
-          attachments.absent
-        )
-        setState(fiber, FiberRefs.unsafeMake(locals))
-        return Effect.void
-      })
+      return mirror
+    },
+    (fiber, mirror) => {
+      mirror.closed = true
+      const state = stateOf(fiber)
+      const rest = read(state, mirrors).filter((other) => !other.closed)
+      const locals = new Map(state.locals)
+      const id = fiber.id()
+      put(locals, mirrors, rest.length === 0 ? undefined : stackOf(locals.get(mirrors), id, rest, true))
+      annotate(
+        locals,
+        id,
+        mirror,
+        visible(locals, mirror, attachedIn(locals, mirror.key)),
+        attachments.absent
+      )
+      setState(fiber, FiberRefs.unsafeMake(locals))
+    }
   ))
 
 /** Runs an effect with a context attached, and leaves nothing of it behind. */
@@ -392,28 +409,26 @@ export const layerAttachment = <Id, E, R>(
 ): Layer.Layer<Id, E, R> =>
   Layer.scoped(
     tag,
-    Effect.acquireRelease(
-      Effect.flatMap(make, (make) =>
-        withFiber((fiber) => {
+    Effect.flatMap(make, (make) =>
+      withFinalizer(
+        (fiber) => {
           const attachment = make(fiber)
           const state = stateOf(fiber)
           const locals = new Map(state.locals)
           locals.set(ref, stackOf(locals.get(ref), fiber.id(), attachments.push(read(state, ref), attachment), true))
           mirror(state, locals, fiber.id(), ref, attachment)
           setState(fiber, FiberRefs.unsafeMake(locals))
-          return Effect.succeed(attachment)
-        })),
-      (attachment) =>
-        withFiber((fiber) => {
+          return attachment
+        },
+        (fiber, attachment) => {
           attachment.closed = true
           const state = stateOf(fiber)
           const locals = new Map(state.locals)
           dropSlot(locals, fiber.id(), ref, attachment)
           mirror(state, locals, fiber.id(), ref)
           setState(fiber, FiberRefs.unsafeMake(locals))
-          return Effect.void
-        })
-    )
+        }
+      ))
   ) as Layer.Layer<Id, E, R>
 
 /** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
@@ -675,19 +690,17 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
 
 /** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
 export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
-  Layer.scopedDiscard(Effect.acquireRelease(
-    withFiber((fiber) => {
+  Layer.scopedDiscard(withFinalizer(
+    (fiber) => {
       const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
       setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
       keepBridged(fiber)
-      return Effect.succeed(bridge)
-    }),
-    (bridge) =>
-      withFiber((fiber) => {
-        bridge.closed = true
-        dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
-        return Effect.void
-      })
+      return bridge
+    },
+    (fiber, bridge) => {
+      bridge.closed = true
+      dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
+    }
   ))
 
 /** The memo map of the layer that is being built where a fiber starts, if one is. */

@@ -1,0 +1,115 @@
+import { describe, expect, it } from "@effect/vitest"
+import { compat, Context, context, ContextLayer, Ctx } from "aiocontext"
+import { Effect, Fiber, FiberRef, HashMap, Layer } from "effect"
+import { heapUsed, sleep } from "./support.js"
+
+class Request extends Context.Tag("test/memory/Request")<Request, { readonly id: number; readonly user?: string }>() {}
+
+const MiB = 1024 * 1024
+
+/** The growth of the heap from a warm start to the end of nine times as much. */
+const growth = async (rounds: number, run: (rounds: number) => Promise<unknown>): Promise<number> => {
+  await run(rounds)
+  const before = await heapUsed()
+  await run(rounds * 9)
+  return (await heapUsed()) - before
+}
+
+describe.sequential("nothing piles up", () => {
+  const flat = (name: string, rounds: number, round: Effect.Effect<unknown, never, Request>) =>
+    it(name, { timeout: 60_000 }, async () => {
+      const program = (rounds: number) =>
+        Effect.gen(function*() {
+          const before = (yield* Effect.getFiberRefs).locals.size
+          yield* Effect.zipRight(round, Effect.yieldNow()).pipe(Effect.repeatN(rounds - 1))
+          return (yield* Effect.getFiberRefs).locals.size - before
+        }).pipe(Request.provide({ id: 0 }), Effect.provide(compat.layer))
+      expect(await Effect.runPromise(program(2))).toBeLessThanOrEqual(1)
+      expect(await growth(rounds, (rounds) => Effect.runPromise(program(rounds)))).toBeLessThan(1.5 * MiB)
+    })
+
+  flat("in a fiber that provides a context in a row", 10_000, Request.set("user", "a").pipe(Request.provide({ id: 1 })))
+  flat(
+    "in a fiber that provides a layer in a row",
+    3_000,
+    Request.set("user", "a").pipe(Effect.provide(Request.layer({ id: 1 })))
+  )
+  flat(
+    "in a fiber that provides merged layers in a row",
+    1_000,
+    Request.set("user", "a").pipe(Effect.provide(Layer.mergeAll(Request.layer({ id: 1 }), Ctx.layer({}))))
+  )
+  flat(
+    "in a fiber that forks children in a row",
+    5_000,
+    Effect.flatMap(Effect.fork(Request.set("user", "a")), Fiber.join)
+  )
+  flat(
+    "in a fiber that runs promise code in a row",
+    5_000,
+    Effect.promise(async () => {
+      await Promise.resolve()
+      compat.make(Request).set("user", "a")
+    })
+  )
+  it("in promise tasks", { timeout: 60_000 }, async () => {
+    const run = async (rounds: number) => {
+      for (let i = 0; i < rounds; i++) {
+        await context.run({ id: i }, () =>
+          compat.fork(async () => {
+            await Promise.resolve()
+            context.set("user", "a")
+          }))
+      }
+    }
+    expect(await growth(5_000, run)).toBeLessThan(1.5 * MiB)
+  })
+
+  it("100,000 provisions in a row leave as many fiber refs as there were", { timeout: 60_000 }, async () => {
+    const counts = await Effect.runPromise(Effect.gen(function*() {
+      const before = (yield* Effect.getFiberRefs).locals.size
+      yield* Request.set("user", "a").pipe(Request.provide({ id: 1 }), Effect.repeatN(99_999))
+      const provided = (yield* Effect.getFiberRefs).locals
+      return [before, provided.size, provided.has(Request.ref)]
+    }))
+    expect(counts[2]).toBe(false)
+    expect(counts[1]).toBeLessThanOrEqual(Number(counts[0]) + 1)
+  })
+})
+
+describe("a child's start", () => {
+  it.effect("hands over the parent's very map, whatever its size", () =>
+    Effect.gen(function*() {
+      yield* Effect.forEach(Array.from({ length: 512 }, (_, i) => i), (i) => Ctx.set(`key${i}`, i), { discard: true })
+      const own = yield* FiberRef.get(Ctx.ref)
+      expect(HashMap.size(own)).toBe(512)
+      expect(yield* Effect.flatMap(Effect.fork(FiberRef.get(Ctx.ref)), Fiber.join)).toBe(own)
+    }).pipe(Effect.provide(ContextLayer)))
+})
+
+describe("a write", () => {
+  it.live("hashes no other entry, whatever the size of the map", () =>
+    Effect.gen(function*() {
+      let hashed = 0
+      const counted = () => ({
+        [Symbol.for("effect/Hash")]() {
+          hashed++
+          return 1
+        },
+        [Symbol.for("effect/Equal")](this: unknown, that: unknown) {
+          hashed++
+          return this === that
+        }
+      })
+      yield* Effect.forEach(
+        Array.from({ length: 512 }, (_, i) => i),
+        (i) => Ctx.set(`key${i}`, counted()),
+        { discard: true }
+      )
+      yield* Effect.promise(async () => {
+        await sleep(1)
+        context.set("key7", counted())
+      })
+      expect(hashed).toBe(0)
+    }).pipe(Effect.provide(ContextLayer)))
+})

@@ -1,0 +1,26 @@
+import { Effect, HashMap } from "effect"
+
+export const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** A map as a plain object, to compare. */
+export const plain = (entries: HashMap.HashMap<string, unknown>): object => Object.fromEntries(entries)
+
+/** The heap in use after a full collection, in bytes. */
+export const heapUsed = async (): Promise<number> => {
+  for (let i = 0; i < 3; i++) {
+    globalThis.gc!()
+    await sleep(5)
+  }
+  return process.memoryUsage().heapUsed
+}
+
+/** What imperative code throws, as an effect's failure. */
+export const thrown = (f: () => unknown): Effect.Effect<unknown> =>
+  Effect.sync(() => {
+    try {
+      f()
+    } catch (error) {
+      return error
+    }
+    return undefined
+  })
