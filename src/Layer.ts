@@ -20,15 +20,15 @@ import { hooks } from "./internal/task.js"
  */
 export const succeed = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
-  entries: Shape
+  entries: NoInfer<Shape>
 ): EffectLayer.Layer<Self> => tag.layer(entries)
 
 /**
  * Attaches a context with the entries that an effect gives.
  */
-export const effect = <Self, Id extends string, Shape, E, R>(
+export const effect = <Self, Id extends string, Shape, A extends Shape, E, R>(
   tag: Context.TagClass<Self, Id, Shape>,
-  entries: Effect.Effect<Shape, E, R>
+  entries: Effect.Effect<A, E, R>
 ): EffectLayer.Layer<Self, E, R> =>
   specs.layer(
     tag,
@@ -40,9 +40,9 @@ export const effect = <Self, Id extends string, Shape, E, R>(
 /**
  * Attaches a context with the entries that a config gives; fails with the config's error.
  */
-export const config = <Self, Id extends string, Shape>(
+export const config = <Self, Id extends string, Shape, A extends Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
-  entries: Config.Config<Shape>
+  entries: Config.Config<A>
 ): EffectLayer.Layer<Self, ConfigError.ConfigError> => effect(tag, entries)
 
 /**

@@ -117,7 +117,7 @@ describe("the context, in Effect code", () => {
     Effect.gen(function*() {
       yield* Dict.set("key1", "value1")
       yield* Dict.set("key2", "value2")
-      expect([...yield* Dict.keys].sort()).toEqual(["key1", "key2"])
+      expect([...yield* Dict.keys].toSorted()).toEqual(["key1", "key2"])
       expect(yield* Dict.size).toBe(2)
     }).pipe(attached))
 })
@@ -143,12 +143,12 @@ describe("the context, in promise code", () => {
   inTask("iter and len", () => {
     dict.set("key1", "value1")
     dict.set("key2", "value2")
-    expect([...dict].map(([key]) => key).sort()).toEqual(["key1", "key2"])
-    expect([...dict.keys()].sort()).toEqual(["key1", "key2"])
-    expect([...dict.values()].sort()).toEqual(["value1", "value2"])
+    expect([...dict].map(([key]) => key).toSorted()).toEqual(["key1", "key2"])
+    expect([...dict.keys()].toSorted()).toEqual(["key1", "key2"])
+    expect([...dict.values()].toSorted()).toEqual(["value1", "value2"])
     const seen: Array<unknown> = []
     dict.forEach((value, key) => seen.push([key, value]))
-    expect(seen.sort()).toEqual([...dict.entries()].sort())
+    expect(seen.toSorted()).toEqual([...dict.entries()].toSorted())
     expect(dict.size).toBe(2)
     dict.clear()
     expect(dict.size).toBe(0)

@@ -64,11 +64,11 @@ describe("keys like any other", () => {
   it.effect("in merge, provide, locally, run and toObject", () =>
     within(Effect.gen(function*() {
       yield* Dict.merge(literal)
-      expect([...yield* Dict.keys].sort()).toEqual([...keys].sort())
+      expect([...yield* Dict.keys].toSorted()).toEqual([...keys].toSorted())
       expect(Object.fromEntries(Object.entries(dict.toObject()))).toEqual(literal)
       expect(Object.getPrototypeOf(dict.toObject())).toBe(Object.prototype)
       expect(yield* Dict.size.pipe(Dict.provide(literal))).toBe(5)
-      expect(dict.run(literal, () => [...dict.keys()].sort())).toEqual([...keys].sort())
+      expect(dict.run(literal, () => [...dict.keys()].toSorted())).toEqual([...keys].toSorted())
       yield* Dict.clear
       yield* Dict.locally(literal)(Effect.map(Dict.size, (size) => expect(size).toBe(5)))
       expect(yield* Dict.size).toBe(0)
@@ -92,8 +92,8 @@ describe("the members of a tag", () => {
 
   it.effect("keys, entries, size and data show the map", () =>
     Effect.gen(function*() {
-      expect([...yield* Shaped.keys].sort()).toEqual(["id", "user"])
-      expect([...yield* Shaped.entries].sort()).toEqual([["id", "a"], ["user", "ann"]])
+      expect([...yield* Shaped.keys].toSorted()).toEqual(["id", "user"])
+      expect([...yield* Shaped.entries].toSorted()).toEqual([["id", "a"], ["user", "ann"]])
       expect(yield* Shaped.size).toBe(2)
       const data = yield* Shaped.data
       yield* Shaped.set("user", "bob")

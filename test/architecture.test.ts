@@ -1,0 +1,65 @@
+/**
+ * How the source is laid out: which way imports go, and who may name the engine.
+ */
+import { describe, expect, it } from "@effect/vitest"
+import { readdirSync, readFileSync } from "node:fs"
+import { dirname, join, relative, resolve } from "node:path"
+
+const root = resolve(import.meta.dirname, "..")
+const source = join(root, "src")
+
+const files = readdirSync(source, { recursive: true, encoding: "utf8" })
+  .filter((file) => file.endsWith(".ts"))
+  .map((file) => ({ file, text: readFileSync(join(source, file), "utf8") }))
+
+const importsOf = ({ file, text }: { readonly file: string; readonly text: string }): ReadonlyArray<string> =>
+  Array.from(text.matchAll(/^(?:import|export|\}) .*from "([^"]+)"/gm), ([, specifier]) =>
+    specifier!.startsWith(".")
+      ? relative(source, resolve(source, dirname(file), specifier!.replace(/\.js$/, ".ts")))
+      : specifier!)
+
+/** The rooms, from the ground up: a file imports from its own room and from those before it. */
+const rooms = ["errors.ts", "internal/", "Context.ts", "Layer.ts", "compat.ts", "compat/", "testing", "index.ts"]
+const roomOf = (file: string): number => rooms.findIndex((room) => file.startsWith(room))
+
+describe("imports", () => {
+  for (const module of files) {
+    it(`of ${module.file} go one way`, () => {
+      expect(roomOf(module.file)).toBeGreaterThanOrEqual(0)
+      for (const target of importsOf(module)) {
+        if (target.endsWith(".ts")) {
+          expect([module.file, target, roomOf(target) <= roomOf(module.file)]).toEqual([module.file, target, true])
+        }
+      }
+    })
+  }
+  it("of the core are effect and nothing else", () => {
+    const core = files.filter(({ file }) => roomOf(file) <= roomOf("compat.ts") && file !== "internal/async.node.ts")
+    const packages = new Set(core.flatMap(importsOf).filter((target) => !target.endsWith(".ts")))
+    expect([...packages].filter((name) => !name.startsWith("effect/"))).toEqual(["#async"])
+  })
+})
+
+describe("the engine", () => {
+  const engineWords =
+    /\b(FiberRefs?|Runtime|RuntimeFlags|Supervisor|Scheduler|currentContext|unsafeMap|RuntimeFiber\.)\b(?=[.<(\s])/
+  for (const { file, text } of files.filter(({ file }) => file !== "internal/engine.ts")) {
+    it(`is not named by ${file}`, () => {
+      const code = text.replace(/\/\*[\s\S]*?\*\//g, "").replace(/\/\/.*/g, "").replace(/`[^`]*`/g, "")
+      expect(code).not.toMatch(engineWords)
+      expect(text).not.toMatch(/from "effect\/(FiberRefs?|Runtime|RuntimeFlags|Supervisor|Scheduler|ManagedRuntime)"/)
+    })
+  }
+  it("node:async_hooks is reached from one file", () => {
+    expect(files.filter(({ text }) => text.includes("from \"node:async_hooks\"")).map(({ file }) => file)).toEqual([
+      "internal/async.node.ts"
+    ])
+  })
+})
+
+describe("the quickstart", () => {
+  it("is the README's first example", () => {
+    const example = readFileSync(join(root, "examples/quickstart.ts"), "utf8")
+    expect(/```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, "README.md"), "utf8"))?.[1]).toBe(example)
+  })
+})
