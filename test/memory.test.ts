@@ -5,15 +5,25 @@ import { heapUsed, sleep } from "./support.js"
 
 class Request extends Context.Tag("test/memory/Request")<Request, { readonly id: number; readonly user?: string }>() {}
 
-const MiB = 1024 * 1024
-
-/** The growth of the heap from a warm start to the end of nine times as much. */
+/**
+ * What the heap grows by a round, in bytes: the least of five windows, for what is kept grows in each of them, and what a
+ * compiler or another test allocates does not.
+ */
 const growth = async (rounds: number, run: (rounds: number) => Promise<unknown>): Promise<number> => {
   await run(rounds)
-  const before = await heapUsed()
-  await run(rounds * 9)
-  return (await heapUsed()) - before
+  let before = await heapUsed()
+  let least = Infinity
+  for (let window = 0; window < 5; window++) {
+    await run(rounds)
+    const after = await heapUsed()
+    least = Math.min(least, (after - before) / rounds)
+    before = after
+  }
+  return least
 }
+
+// less than the smallest object that could be kept
+const flatly = 16
 
 describe.sequential("nothing piles up", () => {
   const flat = (name: string, rounds: number, round: Effect.Effect<unknown, never, Request>) =>
@@ -25,28 +35,28 @@ describe.sequential("nothing piles up", () => {
           return (yield* Effect.getFiberRefs).locals.size - before
         }).pipe(Request.provide({ id: 0 }), Effect.provide(compat.layer))
       expect(await Effect.runPromise(program(2))).toBeLessThanOrEqual(1)
-      expect(await growth(rounds, (rounds) => Effect.runPromise(program(rounds)))).toBeLessThan(1.5 * MiB)
+      expect(await growth(rounds, (rounds) => Effect.runPromise(program(rounds)))).toBeLessThan(flatly)
     })
 
-  flat("in a fiber that provides a context in a row", 10_000, Request.set("user", "a").pipe(Request.provide({ id: 1 })))
+  flat("in a fiber that provides a context in a row", 20_000, Request.set("user", "a").pipe(Request.provide({ id: 1 })))
   flat(
     "in a fiber that provides a layer in a row",
-    3_000,
+    4_000,
     Request.set("user", "a").pipe(Effect.provide(Request.layer({ id: 1 })))
   )
   flat(
     "in a fiber that provides merged layers in a row",
-    1_000,
+    2_000,
     Request.set("user", "a").pipe(Effect.provide(Layer.mergeAll(Request.layer({ id: 1 }), Ctx.layer({}))))
   )
   flat(
     "in a fiber that forks children in a row",
-    5_000,
+    8_000,
     Effect.flatMap(Effect.fork(Request.set("user", "a")), Fiber.join)
   )
   flat(
     "in a fiber that runs promise code in a row",
-    5_000,
+    8_000,
     Effect.promise(async () => {
       await Promise.resolve()
       compat.make(Request).set("user", "a")
@@ -62,7 +72,7 @@ describe.sequential("nothing piles up", () => {
           }))
       }
     }
-    expect(await growth(5_000, run)).toBeLessThan(1.5 * MiB)
+    expect(await growth(8_000, run)).toBeLessThan(flatly)
   })
 
   it("100,000 provisions in a row leave as many fiber refs as there were", { timeout: 60_000 }, async () => {
