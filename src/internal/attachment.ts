@@ -9,6 +9,7 @@
  * The seed travels with the attachment, which is the service in the fiber's context. A fiber whose ref has no slot for
  * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
  */
+import * as Equal from "effect/Equal"
 import { globalValue } from "effect/GlobalValue"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
@@ -90,7 +91,19 @@ const Mark = globalValue("aiocontext/Mark", () => {
 
 const slotOf = Mark.slotOf as (entries: Entries) => Slot | undefined
 
-const mark = (own: Entries, slot: Slot): Entries => new Mark(own, slot) as unknown as Entries
+// The engine drops a fork's or a join's value that equals the one before it. Two maps with equal entries may be of
+// different attachments, or hold equal values that are not the same ones.
+const isSame = {
+  configurable: true,
+  value(this: Entries, that: Equal.Equal): boolean {
+    return this === that || (slotOf(that as Entries) === undefined && unmarked[Equal.symbol].call(this, that))
+  }
+}
+
+const unmarked: Equal.Equal = Object.getPrototypeOf(HashMap.empty())
+
+const mark = (own: Entries, slot: Slot): Entries =>
+  Object.defineProperty(new Mark(own, slot) as unknown as Entries, Equal.symbol, isSame)
 
 /** The same entries in a new object, O(1). */
 export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
@@ -296,14 +309,106 @@ const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries 
   return result
 }
 
-/**
- * What a join (or a memoized layer's patch) does to the joining fiber's value. `ancestor` is the value at the fork.
- */
-export const join = (ancestor: Entries, child: Entries) => (parent: Entries): Entries =>
-  child === ancestor ? parent : adopt(mergeInto(ancestor, child, parent), child)
+interface Change {
+  readonly before: Entries
+  readonly after: Entries
+}
 
-/** The join of a value that already went through {@link join}, or of one that the parent never had. */
-export const settle = (parent: Entries, joined: Entries): Entries => parent === absent ? adopt(parent, joined) : joined
+interface Patching {
+  /** What was applied last. A join applies a child's change and is asked, at once, what to make of the result. */
+  change: Change | undefined
+  /** The values of finalizers, with the values to go back to. */
+  readonly entered: WeakMap<Entries, Entries>
+}
+
+const patching = globalValue("aiocontext/patching", (): Patching => ({ change: undefined, entered: new WeakMap() }))
+
+const slots = (value: Entries): ReadonlyArray<readonly [Entries, Slot]> => {
+  const all: Array<readonly [Entries, Slot]> = []
+  for (let own: Entries | undefined = value; own !== undefined && own !== absent;) {
+    const slot = slotOf(own)
+    if (slot === undefined) {
+      break
+    }
+    all.push([own, slot])
+    own = slot.below
+  }
+  return all
+}
+
+/** What the map of a slot becomes when its fiber goes back to it from another value. */
+const goBack = (own: Entries, slot: Slot, before: Entries, current: Entries): Entries => {
+  if (before === current || slot.attachment.definition.fork === share) {
+    return own
+  }
+  const next = before === own ? current : changes(before, current, own)
+  if (slot.cell !== undefined) {
+    slot.cell.entries = next
+  }
+  return next
+}
+
+const stack = (levels: ReadonlyArray<readonly [Entries, Slot]>): Entries =>
+  levels.reduceRight<Entries | undefined>(
+    (below, [own, slot]) =>
+      slotOf(own) === slot ? replaceBelow(own, slot, below) : mark(fresh(own), { ...slot, below }),
+    undefined
+  ) ?? absent
+
+/** The value that a finalizer runs with: where it was acquired, with the fiber's own maps as they are. */
+const enter = (acquired: Entries, value: Entries): Entries => {
+  const entered = stack(
+    slots(acquired).map(([own, slot]) => {
+      const now = find(value, slot.attachment)
+      return [fresh(now ?? own), (now === undefined ? undefined : slotOf(now)) ?? slot]
+    })
+  )
+  patching.entered.set(entered, value)
+  return entered
+}
+
+/**
+ * What the change from one value to another does to a third. It is how a fiber takes over what a memoized layer did, how
+ * it enters the values of a finalizer or a runtime, and how it goes back from there to its own, with what was written
+ * in between.
+ */
+export const patch = (before: Entries, after: Entries) => (current: Entries): Entries => {
+  patching.change = { before, after }
+  if (before === after) {
+    return current
+  }
+  if (current === before || patching.entered.get(current) === after || slotOf(after) === undefined) {
+    return after
+  }
+  if (current === after) {
+    return enter(after, before)
+  }
+  const levels: Array<readonly [Entries, Slot]> = []
+  for (const [own, slot] of slots(after)) {
+    const was = find(before, slot.attachment)
+    const is = find(current, slot.attachment)
+    if (was === undefined) {
+      levels.push([is ?? own, slot])
+    } else if (is !== undefined) {
+      levels.push([goBack(own, slot, was, is), slot])
+    }
+  }
+  for (const [own, slot] of slots(current)) {
+    if (find(after, slot.attachment) === undefined && find(before, slot.attachment) === undefined) {
+      levels.push([own, slot])
+    }
+  }
+  return stack(levels)
+}
+
+/** What a join does to the joining fiber's value: `joined` is the parent's, patched with the child's change. */
+export const join = (parent: Entries, joined: Entries): Entries => {
+  const { change } = patching
+  patching.change = undefined
+  return parent === absent || change === undefined
+    ? adopt(parent, joined)
+    : adopt(mergeInto(change.before, change.after, parent), change.after)
+}
 
 // -----------------------------------------------------------------------------------------------------------------
 // the map of one attachment, read and written through a fiber ref's value

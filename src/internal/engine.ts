@@ -82,11 +82,11 @@ export const makeRef = (id: string): Ref =>
       differ: Differ.make<Entries, Patch>({
         empty: unchanged,
         combine: (first, second) => (value) => second(first(value)),
-        diff: (before, after) => before === after ? unchanged : attachments.join(before, after),
+        diff: attachments.patch,
         patch: (patch, value) => patch(value)
       }),
       fork: attachments.fork,
-      join: attachments.settle
+      join: attachments.join
     })
     detachers.set(ref, attachments.detach)
     return ref
