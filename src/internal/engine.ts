@@ -11,6 +11,7 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
@@ -327,11 +328,22 @@ const mirror = <A>(
   }
 }
 
+// Equal to itself alone: the fiber that builds the layer hands its annotations on, none too.
+const noAnnotations: Entries = Object.defineProperty(attachments.fresh(HashMap.empty()), Equal.symbol, {
+  value: (that: Equal.Equal) => that === noAnnotations
+})
+
+// Every level of the history gets them: a join hands on what differs between two levels, and a child's entries must not
+// reach the annotations of the fiber that joins it.
 const annotate = (locals: Locals, id: FiberId.Runtime, { into }: Mirror, before: Entries, after: Entries): void => {
   const target = into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
-  const stack = locals.get(target)
-  const rest = HashMap.removeMany(stack === undefined ? HashMap.empty() : stack[0][1] as Entries, HashMap.keys(before))
-  locals.set(target, stackOf(stack, id, HashMap.union(rest, after), true))
+  const stack: Stack = locals.get(target) ?? [[id, noAnnotations]]
+  const [head, ...rest] = stack.map(([id, annotations]) => {
+    const others = HashMap.removeMany(annotations as Entries, HashMap.keys(before))
+    const all = HashMap.union(others, after)
+    return [id, HashMap.isEmpty(all) ? noAnnotations : all] as const
+  })
+  locals.set(target, [head!, ...rest])
 }
 
 /** A layer under which log lines or spans carry a context's entries. */
