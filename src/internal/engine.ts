@@ -458,6 +458,8 @@ export interface Running {
   state: State | undefined
   /** A user's code registers a callback, and no other code of a user has run since. */
   registering: boolean
+  /** How many operations the fiber has begun. */
+  operation: number
 }
 
 /** What a bridge does when the engine starts, runs and suspends fibers. */
@@ -581,6 +583,7 @@ class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
       keepBridged(fiber)
       return
     }
+    running.operation++
     if (running.state !== stateOf(fiber)) {
       this.hooks.changed()
     }
