@@ -9,6 +9,7 @@
  * The seed travels with the attachment, which is the service in the fiber's context. A fiber whose ref has no slot for
  * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
  */
+import * as Equal from "effect/Equal"
 import { globalValue } from "effect/GlobalValue"
 import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
@@ -91,13 +92,23 @@ const Mark = globalValue("aiocontext/Mark", () => {
 
 const slotOf = Mark.slotOf as (entries: Entries) => Slot | undefined
 
+// The engine drops a fork's or a join's value that equals the one before it. Two maps with equal entries may be of
+// different attachments, or hold equal values that are not the same ones.
+const isSame = {
+  configurable: true,
+  value(this: Entries, that: Equal.Equal): boolean {
+    return this === that || (slotOf(that as Entries) === undefined && unmarked[Equal.symbol].call(this, that))
+  }
+}
+
+const unmarked: Equal.Equal = Object.getPrototypeOf(HashMap.empty())
+
 const mark = (own: Entries, slot: Slot): Entries => {
   if (slot.cell !== undefined || slot.base !== undefined) {
-    // Effect hands a child the parent's value where its own is equal to it; a layer of its own must never be. It also
-    // spares Effect the hashing of each entry.
+    // spares the engine the hashing of each entry, to find what is never equal
     Hash.cached(own, identity++)
   }
-  return new Mark(own, slot) as unknown as Entries
+  return Object.defineProperty(new Mark(own, slot) as unknown as Entries, Equal.symbol, isSame)
 }
 
 let identity = 1
@@ -278,74 +289,143 @@ const changes = (base: Entries, child: Entries, parent: Entries): Entries => {
   return merged
 }
 
-const slots = function*(value: Entries): Iterable<readonly [own: Entries, slot: Slot]> {
-  for (let own: Entries | undefined = value; own !== undefined && own !== absent;) {
+const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries => {
+  let result = parent
+  for (let own: Entries | undefined = child; own !== undefined && own !== absent;) {
     const slot: Slot | undefined = slotOf(own)
     if (slot === undefined) {
-      return
+      break
     }
-    yield [own, slot]
+    const { attachment } = slot
+    const target = find(parent, attachment)
+    if (attachment.definition.join === "merge" && attachment.definition.fork !== share && target !== undefined) {
+      const base = slot.parents !== undefined
+        ? absent
+        : slot.base ?? find(ancestor, attachment) ?? attachment.seed
+      const merged = changes(base, own, target)
+      const targetSlot = slotOf(target)
+      if (merged !== target) {
+        const next = targetSlot === undefined ? merged : mark(fresh(merged), targetSlot)
+        if (targetSlot?.cell !== undefined) {
+          targetSlot.cell.entries = next
+        }
+        result = rebase(result, attachment, next)
+      }
+    }
     own = slot.below
   }
+  return result
 }
 
-/** Replaces the map of `attachment`, where the value has one. */
-const replaceIn = (value: Entries, attachment: Attachment, own: Entries, next: Entries): Entries => {
-  const slot = slotOf(own)
-  if (slot === undefined) {
-    return rebase(value, attachment, next)
-  }
-  const marked = slotOf(next) === slot ? next : mark(fresh(next), slot)
-  if (slot.cell !== undefined) {
-    slot.cell.entries = marked
-  }
-  return rebase(value, attachment, marked)
+interface Change {
+  readonly before: Entries
+  readonly after: Entries
 }
 
-/** What `before` has of the layer that `slot` is a later state of: nothing where a child began the layer. */
-const baseOf = (before: Entries, slot: Slot): Entries => {
-  const own = find(before, slot.attachment)
-  const earlier = own === undefined ? undefined : slotOf(own)
-  if (own !== undefined && earlier?.cell === slot.cell && earlier?.base === slot.base) {
+interface Patching {
+  /** What was applied last. A join applies a child's change and is asked, at once, what to make of the result. */
+  change: Change | undefined
+  /** The values of finalizers, with the values to go back to. */
+  readonly entered: WeakMap<Entries, Entries>
+}
+
+const patching = globalValue("aiocontext/patching", (): Patching => ({ change: undefined, entered: new WeakMap() }))
+
+const slots = (value: Entries): ReadonlyArray<readonly [Entries, Slot]> => {
+  const all: Array<readonly [Entries, Slot]> = []
+  for (let own: Entries | undefined = value; own !== undefined && own !== absent;) {
+    const slot = slotOf(own)
+    if (slot === undefined) {
+      break
+    }
+    all.push([own, slot])
+    own = slot.below
+  }
+  return all
+}
+
+/** What the map of a slot becomes when its fiber goes back to it from another value. */
+const goBack = (own: Entries, slot: Slot, before: Entries, current: Entries): Entries => {
+  if (before === current || slot.attachment.definition.fork === share) {
     return own
   }
-  return slot.parents === undefined ? slot.base ?? slot.attachment.seed : absent
+  const next = before === own ? current : changes(before, current, own)
+  if (slot.cell !== undefined) {
+    slot.cell.entries = next
+  }
+  return next
+}
+
+const stack = (levels: ReadonlyArray<readonly [Entries, Slot]>): Entries =>
+  levels.reduceRight<Entries | undefined>(
+    (below, [own, slot]) =>
+      slotOf(own) === slot ? replaceBelow(own, slot, below) : mark(fresh(own), { ...slot, below }),
+    undefined
+  ) ?? absent
+
+/** The value that a finalizer runs with: where it was acquired, with the fiber's own maps as they are. */
+const enter = (acquired: Entries, value: Entries): Entries => {
+  const entered = stack(
+    slots(acquired).map(([own, slot]) => {
+      const now = find(value, slot.attachment)
+      return [fresh(now ?? own), (now === undefined ? undefined : slotOf(now)) ?? slot]
+    })
+  )
+  patching.entered.set(entered, value)
+  return entered
 }
 
 /**
- * The change from `before` to `after`, made to `value`, key by key.
- *
- * Effect applies such changes in two cases. In the fiber that made the change it brings back what a finalizer or a join
- * set aside. In another fiber (a memoized effect, a memoized layer) it would carry one request's writes to another: there
- * only the attachments that a layer made are taken over.
+ * What the change from one value to another does to a third. It is how a fiber takes over what a memoized layer did, how
+ * it enters the values of a finalizer or a runtime, and how it goes back from there to its own, with what was written
+ * in between. In another fiber than the one that made the change (a memoized effect's) it would carry one request's
+ * writes to another: there only what a layer attached is taken over. `held` is the
+ * value of the fiber, where it is that very one.
  */
-export const patch = (before: Entries, after: Entries, value: Entries, sameFiber: boolean): Entries => {
-  if (!sameFiber) {
-    return adopt(value, after)
+export const patch = (
+  before: Entries,
+  after: Entries,
+  current: Entries,
+  held: Entries | undefined
+): Entries => {
+  patching.change = { before, after }
+  if (before === after) {
+    return current
   }
-  let patched = value
+  if (held === undefined) {
+    return adopt(current, after)
+  }
+  if (current === before || patching.entered.get(current) === after || slotOf(after) === undefined) {
+    return after
+  }
+  if (current === after) {
+    return held === before ? enter(after, before) : after
+  }
+  const levels: Array<readonly [Entries, Slot]> = []
   for (const [own, slot] of slots(after)) {
-    const target = find(patched, slot.attachment)
-    if (target !== undefined && slot.attachment.definition.fork !== share) {
-      const changed = changes(baseOf(before, slot), own, target)
-      if (changed !== target) {
-        patched = replaceIn(patched, slot.attachment, target, changed)
-      }
+    const was = find(before, slot.attachment)
+    const is = find(current, slot.attachment)
+    if (was === undefined) {
+      levels.push([is ?? own, slot])
+    } else if (is !== undefined) {
+      levels.push([goBack(own, slot, was, is), slot])
     }
   }
-  return adopt(patched, after)
+  for (const [own, slot] of slots(current)) {
+    if (find(after, slot.attachment) === undefined && find(before, slot.attachment) === undefined) {
+      levels.push([own, slot])
+    }
+  }
+  return stack(levels)
 }
 
-/** A join: `joined` has the child's changes, of which the parent takes those of contexts that merge. */
+/** What a join does to the joining fiber's value: `joined` is the parent's, patched with the child's change. */
 export const join = (parent: Entries, joined: Entries): Entries => {
-  let result = parent
-  for (const [own, { attachment }] of slots(joined)) {
-    const target = attachment.definition.join === "merge" ? find(result, attachment) : undefined
-    if (target !== undefined && target !== own) {
-      result = replaceIn(result, attachment, target, own)
-    }
-  }
-  return adopt(result, joined)
+  const { change } = patching
+  patching.change = undefined
+  return parent === absent || change === undefined
+    ? adopt(parent, joined)
+    : adopt(mergeInto(change.before, change.after, parent), change.after)
 }
 
 // -----------------------------------------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
@@ -79,13 +80,19 @@ const unchanged: Patch = (value) => value
 /** The fiber ref of the context with this id: one a process, whoever defines the context. */
 export const makeRef = (id: string): Ref =>
   globalValue(`aiocontext/ref/${id}`, () => {
-    const ref = FiberRef.unsafeMakePatch<Entries, Patch>(attachments.absent, {
+    const ref: Ref = FiberRef.unsafeMakePatch<Entries, Patch>(attachments.absent, {
       differ: Differ.make<Entries, Patch>({
         empty: unchanged,
         combine: (first, second) => (value) => second(first(value)),
         diff: (before, after) => {
           const fiber = currentFiber()
-          return (value) => attachments.patch(before, after, value, currentFiber() === fiber)
+          return (value) =>
+            attachments.patch(
+              before,
+              after,
+              value,
+              fiber !== undefined && currentFiber() === fiber ? fiber.getFiberRef(ref) : undefined
+            )
         },
         patch: (patch, value) => patch(value)
       }),
@@ -111,7 +118,10 @@ export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): 
       differ: Differ.make<A, (value: A) => A>({
         empty: (value) => value,
         combine: (first, second) => (value) => second(first(value)),
-        diff: () => (value) => value,
+        diff: (_, after) => {
+          const fiber = currentFiber()
+          return (value) => currentFiber() === fiber ? after : value
+        },
         patch: (patch, value) => patch(value)
       }),
       fork: options.fork,
@@ -346,11 +356,22 @@ const mirror = <A>(
   }
 }
 
+// Equal to itself alone: the fiber that builds the layer hands its annotations on, none too.
+const noAnnotations: Entries = Object.defineProperty(attachments.fresh(HashMap.empty()), Equal.symbol, {
+  value: (that: Equal.Equal) => that === noAnnotations
+})
+
+// Every level of the history gets them: a join hands on what differs between two levels, and a child's entries must not
+// reach the annotations of the fiber that joins it.
 const annotate = (locals: Locals, id: FiberId.Runtime, { into }: Mirror, before: Entries, after: Entries): void => {
   const target = into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
-  const stack = locals.get(target)
-  const rest = HashMap.removeMany(stack === undefined ? HashMap.empty() : stack[0][1] as Entries, HashMap.keys(before))
-  locals.set(target, stackOf(stack, id, HashMap.union(rest, after), true))
+  const stack: Stack = locals.get(target) ?? [[id, noAnnotations]]
+  const [head, ...rest] = stack.map(([id, annotations]) => {
+    const others = HashMap.removeMany(annotations as Entries, HashMap.keys(before))
+    const all = HashMap.union(others, after)
+    return [id, HashMap.isEmpty(all) ? noAnnotations : all] as const
+  })
+  locals.set(target, [head!, ...rest])
 }
 
 /** A layer under which log lines or spans carry a context's entries. */
@@ -461,6 +482,8 @@ export interface Running {
   state: State | undefined
   /** A user's code registers a callback, and no other code of a user has run since. */
   registering: boolean
+  /** How many operations the fiber has begun. */
+  operation: number
 }
 
 /** What a bridge does when the engine starts, runs and suspends fibers. */
@@ -584,6 +607,7 @@ class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
       keepBridged(fiber)
       return
     }
+    running.operation++
     if (running.state !== stateOf(fiber)) {
       this.hooks.changed()
     }

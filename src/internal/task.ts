@@ -18,6 +18,8 @@ export class Task {
   state: engine.State
   /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
   origin: Origin | undefined
+  /** The operation of the fiber of `origin` that started this code: for as long as it runs, the code is the fiber's. */
+  operation: number | undefined = undefined
   constructor(state: engine.State, fiber: engine.AnyFiber | undefined, origin: Origin | undefined) {
     this.state = state
     this.fiber = fiber
@@ -41,8 +43,7 @@ class BridgedFiber implements engine.Running, Origin {
   registering = false
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined = undefined
-  /** Tasks that the running operation's own writes put an end to: for that operation's code they are the fiber. */
-  ended: Array<Task> | undefined = undefined
+  operation = 0
   /** The memo map of the layer that was being built when the fiber started. */
   building: unknown = undefined
   /** The parent of a fiber that a layer starts, until it is known whether the fiber outlives the layer's building. */
@@ -72,6 +73,10 @@ const shared: Shared = globalValue("aiocontext/tasks", () => ({
 // the running task
 // -----------------------------------------------------------------------------------------------------------------
 
+/** Whether a task's code is that of the operation which a fiber runs. */
+const isOf = (running: BridgedFiber, task: Task): boolean =>
+  task.origin === running && task.operation === running.operation
+
 /** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
 export const current = (): Place | "unbridged" | undefined => {
   const fiber = engine.currentFiber()
@@ -81,7 +86,7 @@ export const current = (): Place | "unbridged" | undefined => {
   }
   const { running } = shared.hooks
   if (running !== undefined && running.fiber === fiber) {
-    return task === undefined || task === running.task || running.ended?.includes(task) === true ? fiber : task
+    return task === undefined || task === running.task || isOf(running, task) ? fiber : task
   }
   if (task !== undefined && shared.host === fiber) {
     return task
@@ -118,9 +123,15 @@ export const capture = (place: Place): Task => {
     return place
   }
   const { running } = shared.hooks
-  return running !== undefined && running.fiber === place && running.registering && running.task !== undefined
-    ? running.task
-    : new Task(engine.stateOf(place), undefined, nowhere)
+  if (running === undefined || running.fiber !== place) {
+    return new Task(engine.stateOf(place), undefined, nowhere)
+  }
+  if (running.registering && running.task !== undefined) {
+    return running.task
+  }
+  const task = new Task(engine.stateOf(place), undefined, running)
+  task.operation = running.operation
+  return task
 }
 
 /** A promise task of its own, with a given state. */
@@ -182,7 +193,7 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
       running.state = engine.stateOf(fiber)
     } else if (running.task !== undefined) {
       // what this very code starts from here on sees the write; what it started before does not
-      running.ended = [...(running.ended ?? []), running.task]
+      running.task.operation = running.operation
       renew(running)
       running.state = undefined
     }
@@ -304,7 +315,6 @@ function makeHooks(): Shared["hooks"] {
       if (running.registering) {
         running.state = engine.stateOf(running.fiber)
       } else {
-        running.ended = undefined
         renew(running)
       }
     },

@@ -1,0 +1,42 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Context } from "aiocontext"
+import { Effect, Fiber, Option } from "effect"
+
+// DESIGN.md section 3, rules 1 and 3: forks, joins and the strategies of both
+
+class Merged extends Context.Tag("attack/forks/Merged")<Merged>({ join: "merge" }) {}
+class Copied extends Context.Tag("attack/forks/Copied")<Copied>({ fork: Context.deepCopy }) {}
+class Chained extends Context.Tag("attack/forks/Chained")<Chained>({ fork: Context.chain }) {}
+
+const inChild = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.flatMap(Effect.fork(effect), Fiber.join)
+
+describe("maps that are equal are still two maps", () => {
+  it.effect("deepCopy gives a child its own dates", () =>
+    Effect.gen(function*() {
+      yield* inChild(Effect.map(Copied.get("date"), (date) => (date as Date).setTime(1)))
+      expect((yield* Copied.get("date")) as Date).toEqual(new Date(0))
+    }).pipe(Copied.provide({ date: new Date(0) })))
+
+  it.effect("merge brings an equal value that is another object", () =>
+    Effect.gen(function*() {
+      const other = Option.some(1)
+      yield* inChild(Merged.set("value", other))
+      expect((yield* Merged.get("value")) === other).toBe(true)
+    }).pipe(Merged.provide({ value: Option.some(1) })))
+
+  it.effect("a chained child of a parent with an empty layer of its own reads what the parent sets later", () =>
+    Effect.gen(function*() {
+      yield* Effect.yieldNow()
+      const child = yield* Effect.fork(
+        Effect.yieldNow().pipe(
+          Effect.zipRight(Chained.set("mine", 1)),
+          Effect.zipRight(Effect.yieldNow()),
+          Effect.zipRight(Chained.get("theirs"))
+        )
+      )
+      yield* Effect.yieldNow()
+      yield* Chained.set("theirs", 2)
+      expect(yield* Fiber.join(child)).toBe(2)
+      expect(yield* Chained.has("mine")).toBe(false)
+    }).pipe(Chained.provide({})))
+})
