@@ -15,7 +15,7 @@ type TaggedError<Tag extends string, Fields extends object> = new(
 
 const NoTaskErrorBase: TaggedError<"NoTaskError", {
   readonly operation: string
-}> = Data.TaggedError("NoTaskError")
+}> = /* @__PURE__ */ Data.TaggedError("NoTaskError")
 
 /**
  * Imperative code ran where no task is known: outside every fiber, and outside every task that `context.run` or
@@ -34,7 +34,7 @@ export class NoTaskError extends NoTaskErrorBase {
 
 const BridgeErrorBase: TaggedError<"BridgeError", {
   readonly operation: string
-}> = Data.TaggedError("BridgeError")
+}> = /* @__PURE__ */ Data.TaggedError("BridgeError")
 
 /**
  * Imperative code was called by a fiber that runs outside `compat.layer`. It is thrown at once, in synchronous code
@@ -52,7 +52,7 @@ export class BridgeError extends BridgeErrorBase {
 const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
   readonly context: string
   readonly operation: string
-}> = Data.TaggedError("NotAttachedError")
+}> = /* @__PURE__ */ Data.TaggedError("NotAttachedError")
 
 /**
  * A task is running, but the context is not attached to it.
@@ -70,7 +70,7 @@ export class NotAttachedError extends NotAttachedErrorBase {
 const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
   readonly context: string
   readonly key: string
-}> = Data.TaggedError("KeyNotFoundError")
+}> = /* @__PURE__ */ Data.TaggedError("KeyNotFoundError")
 
 /**
  * The context is attached and has no such key. The counterpart of Python's `KeyError`.
@@ -86,7 +86,7 @@ const ForkErrorBase: TaggedError<"ForkError", {
   readonly context: string
   readonly key?: string
   readonly cause: unknown
-}> = Data.TaggedError("ForkError")
+}> = /* @__PURE__ */ Data.TaggedError("ForkError")
 
 /**
  * A child could not be given its map: a value cannot be copied, or the context's own `fork` function failed. It is

@@ -6,10 +6,10 @@
  * Once the fiber goes on, the task is left over: it keeps the state of that moment, and what it sets stays its own.
  */
 import * as async from "#async"
-import { globalValue } from "effect/GlobalValue"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as engine from "./engine.js"
+import { globalValue } from "./global.js"
 
 /** A promise task. */
 export class Task {
@@ -57,15 +57,13 @@ interface Shared {
   readonly fibers: WeakMap<engine.AnyFiber, BridgedFiber>
   /** The fiber that called, synchronously, what made a promise task current. */
   host: engine.AnyFiber | undefined
-  hooks: engine.BridgeHooks & { running: BridgedFiber | undefined }
 }
 
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
-const shared: Shared = globalValue("aiocontext/tasks", () => ({
+const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => ({
   storage: async.makeStorage<Task>(),
   fibers: new WeakMap(),
-  host: undefined,
-  hooks: makeHooks()
+  host: undefined
 }))
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -79,7 +77,7 @@ export const current = (): Place | "unbridged" | undefined => {
   if (fiber === undefined) {
     return task
   }
-  const { running } = shared.hooks
+  const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
     return task === undefined || task === running.task || running.ended?.includes(task) === true ? fiber : task
   }
@@ -117,7 +115,7 @@ export const capture = (place: Place): Task => {
   if (place instanceof Task) {
     return place
   }
-  const { running } = shared.hooks
+  const { running } = hooks
   return running !== undefined && running.fiber === place && running.registering && running.task !== undefined
     ? running.task
     : new Task(engine.stateOf(place), undefined, nowhere)
@@ -176,7 +174,7 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
     return
   }
   engine.writeFiber(fiber, ref, value, keepHistory)
-  const { running } = shared.hooks
+  const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
     if (running.registering) {
       running.state = engine.stateOf(fiber)
@@ -229,7 +227,6 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 const runSlice = (fiber: BridgedFiber, run: () => void): void => {
-  const { hooks } = shared
   if (!engine.keepBridged(fiber.fiber)) {
     run()
     return
@@ -252,86 +249,87 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   return state
 }
 
-function makeHooks(): Shared["hooks"] {
-  return ({
-    running: undefined,
-    start(fiber, parent) {
-      const holder = parent === undefined ? undefined : shared.fibers.get(parent)
-      const building = engine.buildingLayer(fiber)
-      if (holder === undefined && building === undefined) {
-        return
-      }
-      const state = new BridgedFiber(
-        fiber,
-        holder === undefined || this.running === holder
-          ? async.capture()
-          : holder.context.runInAsyncScope(async.capture)
-      )
-      state.building = building
-      if (parent !== undefined && building !== undefined && building !== holder?.building) {
-        state.builder = parent
-      }
-      shared.fibers.set(fiber, state)
-    },
-    wrap(task, fiber) {
-      const state = bridged(fiber)
-      if (state.builder !== undefined) {
-        // a fiber that a layer starts and that outlives its building belongs to no request
-        if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
-          state.context = async.root.runInAsyncScope(async.capture)
-        }
-        state.builder = undefined
-      }
-      if (state.run !== task) {
-        state.run = task
-        state.scheduled = () => runSlice(state, task)
-      }
-      return state.scheduled!
-    },
-    wrapLoose(task) {
-      const context = async.capture()
-      return () => context.runInAsyncScope(task)
-    },
-    resume() {
-      const { running } = this
-      if (running !== undefined) {
-        running.registering = false
-        end(running, engine.stateOf(running.fiber))
-      }
-    },
-    changed() {
-      const running = this.running!
-      if (running.registering) {
-        running.state = engine.stateOf(running.fiber)
-      } else {
-        running.ended = undefined
-        renew(running)
-      }
-    },
-    register() {
-      const running = this.running!
-      if (!running.registering) {
-        if (running.state !== undefined) {
-          end(running, running.state)
-        }
-        enter(running, true)
-        running.registering = true
-      }
-    },
-    leave(fiber) {
-      const state = shared.fibers.get(fiber)
-      if (state !== undefined) {
-        end(state, engine.stateOf(fiber))
-        state.task = undefined
-        if (this.running === state) {
-          this.running = undefined
-          shared.storage.enterWith(undefined)
-        }
-        shared.fibers.delete(fiber)
-      }
-    }
-  })
+/** What the library does when the engine starts, runs and suspends fibers. */
+interface Hooks extends engine.BridgeHooks {
+  running: BridgedFiber | undefined
 }
 
 /** The bridge's hooks into the engine. */
-export const hooks: engine.BridgeHooks = shared.hooks
+export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): Hooks => ({
+  running: undefined,
+  start(fiber, parent) {
+    const holder = parent === undefined ? undefined : shared.fibers.get(parent)
+    const building = engine.buildingLayer(fiber)
+    if (holder === undefined && building === undefined) {
+      return
+    }
+    const state = new BridgedFiber(
+      fiber,
+      holder === undefined || this.running === holder
+        ? async.capture()
+        : holder.context.runInAsyncScope(async.capture)
+    )
+    state.building = building
+    if (parent !== undefined && building !== undefined && building !== holder?.building) {
+      state.builder = parent
+    }
+    shared.fibers.set(fiber, state)
+  },
+  wrap(task, fiber) {
+    const state = bridged(fiber)
+    if (state.builder !== undefined) {
+      // a fiber that a layer starts and that outlives its building belongs to no request
+      if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+        state.context = async.root.runInAsyncScope(async.capture)
+      }
+      state.builder = undefined
+    }
+    if (state.run !== task) {
+      state.run = task
+      state.scheduled = () => runSlice(state, task)
+    }
+    return state.scheduled!
+  },
+  wrapLoose(task) {
+    const context = async.capture()
+    return () => context.runInAsyncScope(task)
+  },
+  resume() {
+    const { running } = this
+    if (running !== undefined) {
+      running.registering = false
+      end(running, engine.stateOf(running.fiber))
+    }
+  },
+  changed() {
+    const running = this.running!
+    if (running.registering) {
+      running.state = engine.stateOf(running.fiber)
+    } else {
+      running.ended = undefined
+      renew(running)
+    }
+  },
+  register() {
+    const running = this.running!
+    if (!running.registering) {
+      if (running.state !== undefined) {
+        end(running, running.state)
+      }
+      enter(running, true)
+      running.registering = true
+    }
+  },
+  leave(fiber) {
+    const state = shared.fibers.get(fiber)
+    if (state !== undefined) {
+      end(state, engine.stateOf(fiber))
+      state.task = undefined
+      if (this.running === state) {
+        this.running = undefined
+        shared.storage.enterWith(undefined)
+      }
+      shared.fibers.delete(fiber)
+    }
+  }
+}))
