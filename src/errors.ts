@@ -15,6 +15,8 @@ type TaggedError<Tag extends string, Fields extends object> = new(
 
 const NoTaskErrorBase: TaggedError<"NoTaskError", {
   readonly operation: string
+  /** The runtime has no async context, so that no task is known after an `await`: a browser. */
+  readonly browser?: boolean
 }> = /* @__PURE__ */ Data.TaggedError("NoTaskError")
 
 /**
@@ -26,9 +28,14 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
-    return `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from a fiber` +
-      ` under compat.layer: Effect.provide(program, compat.layer). Promise code that a fiber outside compat.layer` +
-      ` started loses its task at the first await and ends up here too.`
+    const start =
+      `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from` +
+      ` a fiber under compat.layer: Effect.provide(program, compat.layer).`
+    return this.browser === true
+      ? `${start} A browser cannot follow promise code: it loses its task at the first await, so take the task with it:` +
+        ` const inTask = compat.snapshot() before the await, inTask(() => …) after it.`
+      : `${start} Promise code that a fiber outside compat.layer started loses its task at the first await and ends up` +
+        ` here too.`
   }
 }
 

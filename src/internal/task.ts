@@ -91,7 +91,7 @@ export const current = (): Place | "unbridged" | undefined => {
 export const currentOrThrow = (operation: string): Place => {
   const place = current()
   if (place === undefined) {
-    throw new NoTaskError({ operation })
+    throw new NoTaskError(async.follows ? { operation } : { operation, browser: true })
   }
   if (place === "unbridged") {
     throw new BridgeError({ operation })
