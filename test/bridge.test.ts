@@ -179,6 +179,22 @@ describe("left-over code", () => {
       expect(seen).toEqual(["one"])
     }).pipe(withRequest("r"), bridged))
 
+  it.live("of a suspended effect keeps the map of that moment, whatever the effect does next", () =>
+    Effect.gen(function*() {
+      const seen: Array<unknown> = []
+      const read = () => seen.push(request.get("request_id"), request.get("user"))
+      yield* Effect.suspend(() => {
+        setTimeout(read, 5)
+        const bound = compat.bind(read)
+        return Effect.sync(bound).pipe(Effect.andThen(Effect.sleep(20)), withRequest("inner"))
+      })
+      yield* Effect.suspend(() => {
+        setTimeout(read, 5)
+        return Effect.andThen(Request.set("user", "new"), Effect.sleep(20))
+      })
+      expect(seen).toEqual(["outer", undefined, "outer", undefined, "outer", undefined])
+    }).pipe(withRequest("outer"), bridged))
+
   it.live("of a region keeps the region's map", () =>
     Effect.gen(function*() {
       const seen: Array<unknown> = []

@@ -303,12 +303,10 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
   },
   changed() {
     const running = this.running!
-    if (running.registering) {
-      running.state = engine.stateOf(running.fiber)
-    } else {
-      running.ended = undefined
-      renew(running)
-    }
+    // not what the registering code wrote, which is known already: the fiber has gone on
+    running.registering = false
+    running.ended = undefined
+    renew(running)
   },
   register() {
     const running = this.running!
