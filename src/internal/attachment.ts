@@ -9,6 +9,7 @@
  * The seed travels with the attachment, which is the service in the fiber's context. A fiber whose ref has no slot for
  * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
  */
+import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
@@ -90,7 +91,19 @@ const Mark = /* @__PURE__ */ globalValue("aiocontext/Mark", () => {
 
 const slotOf = (entries: Entries): Slot | undefined => Mark.slotOf(entries)
 
-const mark = (own: Entries, slot: Slot): Entries => new Mark(own, slot) as unknown as Entries
+const mark = (own: Entries, slot: Slot): Entries => {
+  const marked = new Mark(own, slot) as unknown as Entries
+  const strategy = slot.attachment.definition.fork
+  return strategy === copy || strategy === share ? marked : Object.defineProperty(marked, Equal.symbol, sameOnly)
+}
+
+// A fork that gives an equal value is none to Effect: an empty layer of `chain`, or a copy of a `Date`, would be the
+// parent's own.
+const sameOnly: PropertyDescriptor = {
+  value(this: unknown, that: unknown) {
+    return this === that
+  }
+}
 
 /** The same entries in a new object, O(1). */
 export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
