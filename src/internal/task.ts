@@ -35,6 +35,9 @@ const nowhere: Origin = { task: undefined, state: undefined }
 /** What runs imperative code. */
 export type Place = Task | engine.AnyFiber
 
+// by what it has: another copy of the package may have made it
+const isTask = (place: Place): place is Task => "origin" in place
+
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
   state: engine.State | undefined = undefined
@@ -112,7 +115,7 @@ export const runIn = <A>(task: Task, f: () => A): A => {
 
 /** What `bind` and `snapshot` take: the promise task of the running code. */
 export const capture = (place: Place): Task => {
-  if (place instanceof Task) {
+  if (isTask(place)) {
     return place
   }
   const { running } = hooks
@@ -131,11 +134,11 @@ export const fork = (place: Place): Task => make(engine.forkState(stateOf(place)
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
-const fiberOf = (place: Place): engine.AnyFiber | undefined => place instanceof Task ? place.fiber : place
+const fiberOf = (place: Place): engine.AnyFiber | undefined => isTask(place) ? place.fiber : place
 
 /** The state of a task. */
 export const stateOf = (place: Place): engine.State =>
-  place instanceof Task
+  isTask(place)
     ? place.fiber === undefined ? place.state : engine.stateOf(place.fiber)
     : engine.stateOf(place)
 
@@ -155,7 +158,7 @@ export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
-  if (place instanceof Task && place.fiber === undefined && place.origin !== undefined) {
+  if (isTask(place) && place.fiber === undefined && place.origin !== undefined) {
     const { origin } = place
     place.origin = undefined
     place.state = engine.detachState(place.state)
