@@ -54,6 +54,7 @@ interface FiberInternals extends AnyFiber {
   readonly run: () => void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
+  refreshRefCache?(this: unknown): void
 }
 
 // What every fiber ref has; the published types leave it out.
@@ -626,12 +627,35 @@ const supervise = (current: AnySupervisor, own: AnySupervisor): AnySupervisor =>
   return others === supervision.initial ? own : others.zip(own)
 }
 
+// Effect keeps supervisors in a fiber ref that is one a copy of Effect, and a process may have two: a CommonJS program
+// that requires `effect` runs fibers of another copy than this module imports.
+const supervisorRefs: Set<FiberRef.FiberRef<AnySupervisor>> =
+  /* @__PURE__ */ (() =>
+    globalValue("aiocontext/supervisorRefs", () => new Set<FiberRef.FiberRef<AnySupervisor>>())
+      .add(FiberRef.currentSupervisor))()
+
+// a fiber's class names the ref when it reads its refs from something that gives the refs themselves
+const learnSupervisorRef = (fiber: AnyFiber): void => {
+  const reader: {
+    currentSupervisor?: { readonly ref: FiberRef.FiberRef<AnySupervisor> }
+    readonly getFiberRef: unknown
+  } = {
+    getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
+  }
+  ;(fiber as FiberInternals).refreshRefCache?.call(reader)
+  if (reader.currentSupervisor !== undefined) {
+    supervisorRefs.add(reader.currentSupervisor.ref)
+  }
+}
+
 const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge): State => {
   const locals = new Map(state.locals)
   const set = <A>(ref: FiberRef.FiberRef<A>, value: A) => locals.set(ref, stackOf(locals.get(ref), id, value, true))
   set(bridgeRef, bridge)
   set(FiberRef.currentScheduler, wrapScheduler(read(state, FiberRef.currentScheduler), bridge.hooks))
-  set(FiberRef.currentSupervisor, supervise(read(state, FiberRef.currentSupervisor), supervisorOf(bridge.hooks)))
+  for (const ref of supervisorRefs) {
+    set(ref, supervise(read(state, ref), supervisorOf(bridge.hooks)))
+  }
   return FiberRefs.unsafeMake(locals)
 }
 
@@ -673,10 +697,9 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
   if (outer === undefined) {
     const scheduler = read(state, FiberRef.currentScheduler)
     set(FiberRef.currentScheduler, innerSchedulers.get(scheduler) ?? scheduler)
-    set(
-      FiberRef.currentSupervisor,
-      unsupervise(read(state, FiberRef.currentSupervisor), supervisorOf(held.hooks))
-    )
+    for (const ref of supervisorRefs) {
+      set(ref, unsupervise(read(state, ref), supervisorOf(held.hooks)))
+    }
     const flagged = fiber as FiberInternals
     flagged.currentRuntimeFlags = RuntimeFlags.disable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
     held.hooks.leave(fiber)
@@ -688,6 +711,7 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
 export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
   Layer.scopedDiscard(Effect.acquireRelease(
     withFiber((fiber) => {
+      learnSupervisorRef(fiber)
       const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
       setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
       keepBridged(fiber)
