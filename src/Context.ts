@@ -402,7 +402,7 @@ const restore = (own: Entries, before: Option.Option<unknown>, key: string): Ent
 // -----------------------------------------------------------------------------------------------------------------
 
 /** The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`. */
-export const attached: Effect.Effect<ReadonlyArray<Any>> = engine.withFiber((fiber) =>
+export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ engine.withFiber((fiber) =>
   Effect.succeed(
     Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
       attachments.isAttachment(service) ? [service.tag as Any] : []
@@ -410,7 +410,7 @@ export const attached: Effect.Effect<ReadonlyArray<Any>> = engine.withFiber((fib
   )
 )
 
-const CtxBase: TagClass<Ctx, "aiocontext/Ctx", Dict> = Tag("aiocontext/Ctx")<Ctx>({ required: [] })
+const CtxBase: TagClass<Ctx, "aiocontext/Ctx", Dict> = /* @__PURE__ */ Tag("aiocontext/Ctx")<Ctx>({ required: [] })
 
 /**
  * The ready-made context: a dict. `context` is its imperative side, `ContextLayer` attaches it.

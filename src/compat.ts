@@ -35,7 +35,7 @@ import * as tasks from "./internal/task.js"
  * It wraps the scheduler in force and never replaces it, and is gone from a fiber once its region is left. On Node 20 a
  * suspension costs well under a microsecond more with it.
  */
-export const layer: EffectLayer.Layer<never> = engine.bridgeLayer(tasks.hooks)
+export const layer: EffectLayer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
 
 // -----------------------------------------------------------------------------------------------------------------
 // the imperative map
@@ -260,7 +260,7 @@ class Imperative {
 /**
  * The imperative map of the ready-made `Ctx`.
  */
-export const context: ContextMap<Ctx, Context.Dict> = make(Ctx)
+export const context: ContextMap<Ctx, Context.Dict> = /* @__PURE__ */ make(Ctx)
 
 // -----------------------------------------------------------------------------------------------------------------
 // child tasks

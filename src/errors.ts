@@ -15,7 +15,9 @@ type TaggedError<Tag extends string, Fields extends object> = new(
 
 const NoTaskErrorBase: TaggedError<"NoTaskError", {
   readonly operation: string
-}> = Data.TaggedError("NoTaskError")
+  /** The runtime has no async context, so that no task is known after an `await`: a browser. */
+  readonly browser?: boolean
+}> = /* @__PURE__ */ Data.TaggedError("NoTaskError")
 
 /**
  * Imperative code ran where no task is known: outside every fiber, and outside every task that `context.run` or
@@ -26,15 +28,20 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
-    return `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from a fiber` +
-      ` under compat.layer: Effect.provide(program, compat.layer). Promise code that a fiber outside compat.layer` +
-      ` started loses its task at the first await and ends up here too.`
+    const start =
+      `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from` +
+      ` a fiber under compat.layer: Effect.provide(program, compat.layer).`
+    return this.browser === true
+      ? `${start} A browser cannot follow promise code: it loses its task at the first await, so take the task with it:` +
+        ` const inTask = compat.snapshot() before the await, inTask(() => …) after it.`
+      : `${start} Promise code that a fiber outside compat.layer started loses its task at the first await and ends up` +
+        ` here too.`
   }
 }
 
 const BridgeErrorBase: TaggedError<"BridgeError", {
   readonly operation: string
-}> = Data.TaggedError("BridgeError")
+}> = /* @__PURE__ */ Data.TaggedError("BridgeError")
 
 /**
  * Imperative code was called by a fiber that runs outside `compat.layer`. It is thrown at once, in synchronous code
@@ -52,7 +59,7 @@ export class BridgeError extends BridgeErrorBase {
 const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
   readonly context: string
   readonly operation: string
-}> = Data.TaggedError("NotAttachedError")
+}> = /* @__PURE__ */ Data.TaggedError("NotAttachedError")
 
 /**
  * A task is running, but the context is not attached to it.
@@ -70,7 +77,7 @@ export class NotAttachedError extends NotAttachedErrorBase {
 const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
   readonly context: string
   readonly key: string
-}> = Data.TaggedError("KeyNotFoundError")
+}> = /* @__PURE__ */ Data.TaggedError("KeyNotFoundError")
 
 /**
  * The context is attached and has no such key. The counterpart of Python's `KeyError`.
@@ -86,7 +93,7 @@ const ForkErrorBase: TaggedError<"ForkError", {
   readonly context: string
   readonly key?: string
   readonly cause: unknown
-}> = Data.TaggedError("ForkError")
+}> = /* @__PURE__ */ Data.TaggedError("ForkError")
 
 /**
  * A child could not be given its map: a value cannot be copied, or the context's own `fork` function failed. It is

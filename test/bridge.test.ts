@@ -127,66 +127,94 @@ describe("what imperative code sets", () => {
     }).pipe(withRequest("r"), bridged))
 })
 
+/** Code that waits for a gate: what runs behind it is left over once the fiber has gone on. */
+const gate = () => {
+  let open = () => {}
+  const opened = new Promise<void>((resolve) => open = resolve)
+  const runs: Array<Promise<unknown>> = []
+  return {
+    /** Starts the code, where it is called. */
+    start: (code: () => unknown) => void runs.push(opened.then(code)),
+    /** Lets it run, and gives its results. */
+    open: () => {
+      open()
+      return Promise.all(runs)
+    }
+  }
+}
+
 describe("left-over code", () => {
+  const readThenSet = () => {
+    const seen = request.get("user")
+    request.set("user", "left-over")
+    return [seen, request.get("user")]
+  }
+
   it.live("of a sync step reads the map of that moment, and its writes stay its own", () =>
     Effect.gen(function*() {
-      const seen: Array<unknown> = []
+      const { open, start } = gate()
       yield* Request.set("user", "first")
-      yield* Effect.sync(() => {
-        setTimeout(() => {
-          seen.push(request.get("user"))
-          request.set("user", "left-over")
-          seen.push(request.get("user"))
-        }, 5)
-      })
-      yield* Effect.sleep(20)
+      yield* Effect.sync(() => start(readThenSet))
+      expect(yield* Effect.promise(open)).toEqual([["first", "left-over"]])
       expect(yield* Request.get("user")).toBe("first")
-      expect(seen).toEqual(["first", "left-over"])
+    }).pipe(withRequest("r"), bridged))
+
+  it.live("of a sync step does not land on a fiber that sleeps", () =>
+    Effect.gen(function*() {
+      yield* Effect.sync(() => void setTimeout(readThenSet, 1))
+      yield* Effect.sleep(50)
+      expect(yield* Request.get("user")).toBe(undefined)
     }).pipe(withRequest("r"), bridged))
 
   it.live("of a sync step does not land on a later promise step", () =>
     Effect.gen(function*() {
-      const seen: Array<unknown> = []
-      yield* Effect.sync(() =>
-        void setTimeout(() => {
-          seen.push(request.get("user"))
-          request.set("user", "left-over")
-        }, 5)
-      )
+      const { open, start } = gate()
+      yield* Effect.sync(() => start(readThenSet))
       yield* Request.set("user", "second")
       yield* Effect.promise(async () => {
-        await sleep(20)
+        expect(await open()).toEqual([[undefined, "left-over"]])
         expect(request.get("user")).toBe("second")
         request.set("user", "third")
       })
       expect(yield* Request.get("user")).toBe("third")
-      expect(seen).toEqual([undefined])
     }).pipe(withRequest("r"), bridged))
 
   it.live("of a promise step keeps the map that the step ended with", () =>
     Effect.gen(function*() {
-      const seen: Array<unknown> = []
+      const { open, start } = gate()
       yield* Effect.promise(async () => {
+        start(readThenSet)
+        await sleep(1)
         request.set("user", "one")
-        setTimeout(() => {
-          seen.push(request.get("user"))
-          request.set("user", "late")
-        }, 10)
       })
       yield* Request.set("user", "two")
-      yield* Effect.promise(() => sleep(30))
+      expect(yield* Effect.promise(open)).toEqual([["one", "left-over"]])
       expect(yield* Request.get("user")).toBe("two")
-      expect(seen).toEqual(["one"])
     }).pipe(withRequest("r"), bridged))
+
+  it.live("of a suspended effect keeps the map of that moment, whatever the effect does next", () =>
+    Effect.gen(function*() {
+      const { open, start } = gate()
+      const read = () => [request.get("request_id"), request.get("user")]
+      yield* Effect.suspend(() => {
+        start(read)
+        const bound = compat.bind(read)
+        return Effect.sync(() => start(bound)).pipe(withRequest("inner"))
+      })
+      yield* Effect.suspend(() => {
+        start(read)
+        return Request.set("user", "new")
+      })
+      expect(yield* Effect.promise(open)).toEqual(Array(3).fill(["outer", undefined]))
+    }).pipe(withRequest("outer"), bridged))
 
   it.live("of a region keeps the region's map", () =>
     Effect.gen(function*() {
-      const seen: Array<unknown> = []
-      yield* Effect.sync(() => void setTimeout(() => seen.push(request.get("request_id")), 5)).pipe(
+      const { open, start } = gate()
+      yield* Effect.sync(() => start(() => request.get("request_id"))).pipe(
         Effect.provide(Request.layer({ request_id: "inner" }))
       )
-      yield* Effect.promise(() => sleep(20))
-      expect(seen).toEqual(["inner"])
+      expect(yield* Effect.promise(open)).toEqual(["inner"])
       expect(yield* Request.get("request_id")).toBe("outer")
     }).pipe(withRequest("outer"), bridged))
 })

@@ -29,7 +29,7 @@ const from = (values: ReadonlyArray<unknown>): AsyncContext => ({
 export const capture = (): AsyncContext => from(storages.map((cell) => cell.value))
 
 /** An async context in which no storage has a value. */
-export const root: AsyncContext = from([])
+export const root: AsyncContext = /* @__PURE__ */ from([])
 
 /** A value that holds for synchronous code. */
 export const makeStorage = <A>(): Storage<A> => {

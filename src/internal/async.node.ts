@@ -11,7 +11,7 @@ export const follows = true
 export const capture = (): AsyncContext => new AsyncResource("aiocontext", { requireManualDestroy: true })
 
 /** An async context in which no storage has a value. */
-export const root: AsyncContext = capture()
+export const root: AsyncContext = /* @__PURE__ */ capture()
 
 /** A value that follows the async context. */
 export const makeStorage = <A>(): Storage<A> => new AsyncLocalStorage<A>()
@@ -20,7 +20,7 @@ export const makeStorage = <A>(): Storage<A> => new AsyncLocalStorage<A>()
  * Whether an async context keeps what code that runs in it enters. It does on Node 20 and 22, where the context hangs
  * on the resource; where it is an immutable frame (Node 24, Bun, Deno) it must be captured anew when the code is done.
  */
-export const keepsWrites: boolean = (() => {
+export const keepsWrites: boolean = /* @__PURE__ */ (() => {
   const storage = new AsyncLocalStorage<boolean>()
   const context = capture()
   context.runInAsyncScope(() => storage.enterWith(true))

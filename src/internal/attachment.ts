@@ -10,12 +10,12 @@
  * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
  */
 import * as Equal from "effect/Equal"
-import { globalValue } from "effect/GlobalValue"
 import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import { ForkError } from "../errors.js"
+import { globalValue } from "./global.js"
 
 export type Entries = HashMap.HashMap<string, unknown>
 
@@ -72,7 +72,7 @@ export const isAttachment = (service: unknown): service is Attachment =>
 // A private field, stamped onto a HashMap that is ours alone: invisible to equality, iteration and printing, and the
 // cheapest of the ways that keep `FiberRef<HashMap>` true. One class a process, so that two copies of the package
 // read each other's maps.
-const Mark = globalValue("aiocontext/Mark", () => {
+const Mark = /* @__PURE__ */ globalValue("aiocontext/Mark", () => {
   class Itself {
     constructor(target: object) {
       return target
@@ -90,7 +90,7 @@ const Mark = globalValue("aiocontext/Mark", () => {
   }
 })
 
-const slotOf = Mark.slotOf as (entries: Entries) => Slot | undefined
+const slotOf = (entries: Entries): Slot | undefined => Mark.slotOf(entries)
 
 // The engine drops a fork's or a join's value that equals the one before it. Two maps with equal entries may be of
 // different attachments, or hold equal values that are not the same ones.
@@ -117,16 +117,16 @@ let identity = 1
 export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
 
 /** What a fiber ref holds before anything is attached: told from an empty map by its identity. */
-export const absent: Entries = globalValue("aiocontext/absent", () => fresh(HashMap.empty()))
+export const absent: Entries = /* @__PURE__ */ globalValue("aiocontext/absent", () => fresh(HashMap.empty()))
 
 /** A child and its parent are one map. */
-export const share: Fork = globalValue("aiocontext/share", (): Fork => (parent) => parent)
+export const share: Fork = /* @__PURE__ */ globalValue("aiocontext/share", (): Fork => (parent) => parent)
 
 /** A child reads its own layer, and its parent's current one behind it. */
-export const chain: Fork = globalValue("aiocontext/chain", (): Fork => () => HashMap.empty())
+export const chain: Fork = /* @__PURE__ */ globalValue("aiocontext/chain", (): Fork => () => HashMap.empty())
 
 /** A child starts with its parent's map. */
-export const copy: Fork = globalValue("aiocontext/copy", (): Fork => (parent) => parent)
+export const copy: Fork = /* @__PURE__ */ globalValue("aiocontext/copy", (): Fork => (parent) => parent)
 
 const isAncestor = (candidate: Attachment, of: Attachment): boolean => {
   for (let outer = of.outer; outer !== undefined; outer = outer.outer) {

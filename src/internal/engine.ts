@@ -7,26 +7,29 @@
  * A task's **state** is what the engine keeps for a fiber: its fiber refs, among them the services and the context
  * maps. It is one immutable value; a promise task holds such a value, a fiber has its own.
  */
+import * as effect from "effect"
 import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Fiber from "effect/Fiber"
-import * as FiberId from "effect/FiberId"
-import * as FiberRef from "effect/FiberRef"
-import * as FiberRefs from "effect/FiberRefs"
-import { globalValue } from "effect/GlobalValue"
+import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import * as RuntimeFlags from "effect/RuntimeFlags"
 import type * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
-import * as Supervisor from "effect/Supervisor"
 import * as attachments from "./attachment.js"
 import type { Attachment, Entries } from "./attachment.js"
+import { globalValue } from "./global.js"
+
+// What Effect 4 lacks: see global.ts.
+import FiberId = effect.FiberId
+import FiberRef = effect.FiberRef
+import FiberRefs = effect.FiberRefs
+import RuntimeFlags = effect.RuntimeFlags
+import Supervisor = effect.Supervisor
 
 /** A running or finished fiber. */
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -53,6 +56,7 @@ interface FiberInternals extends AnyFiber {
   readonly run: () => void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
+  refreshRefCache?(this: unknown): void
 }
 
 // What every fiber ref has; the published types leave it out.
@@ -71,7 +75,10 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 // the fiber ref of a context
 // -----------------------------------------------------------------------------------------------------------------
 
-const detachers = globalValue("aiocontext/detachers", () => new WeakMap<Local<any>, (value: any) => any>())
+const detachers = /* @__PURE__ */ globalValue(
+  "aiocontext/detachers",
+  () => new WeakMap<Local<any>, (value: any) => any>()
+)
 
 type Patch = (value: Entries) => Entries
 
@@ -138,7 +145,7 @@ export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): 
 // -----------------------------------------------------------------------------------------------------------------
 
 /** The state of a task that nothing was given to. */
-export const emptyState: State = FiberRefs.empty()
+export const emptyState: State = /* @__PURE__ */ FiberRefs.empty()
 
 /** The state of a fiber, as it is now. Costs nothing. */
 export const stateOf = (fiber: AnyFiber): State => (fiber as FiberInternals)._fiberRefs
@@ -170,7 +177,7 @@ export const valueOf: <A>(state: State, ref: Local<A>) => A = read
 export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => fiber.getFiberRef(ref)
 
 // The fiber that promise tasks write as: older than every fiber that comes after it.
-const taskId = globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
+const taskId = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
 
 // A join needs a value's history for `merge`; else one entry is enough, and a line of tasks that each write and start
 // the next one stays short.
@@ -322,7 +329,7 @@ export interface Mirror {
   closed: boolean
 }
 
-const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = globalValue(
+const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = /* @__PURE__ */ globalValue(
   "aiocontext/mirrors",
   () => FiberRef.unsafeMake<ReadonlyArray<Mirror>>([])
 )
@@ -512,7 +519,7 @@ export interface Bridge {
   closed: boolean
 }
 
-const bridgeRef: FiberRef.FiberRef<Bridge | undefined> = globalValue(
+const bridgeRef: FiberRef.FiberRef<Bridge | undefined> = /* @__PURE__ */ globalValue(
   "aiocontext/bridge",
   () => FiberRef.unsafeMake<Bridge | undefined>(undefined)
 )
@@ -555,7 +562,7 @@ const mustYield = (fiber: AnyFiber): boolean =>
   isBridged(fiber)
 
 // one a process: a copy of the package knows what another one has wrapped
-const innerSchedulers = globalValue(
+const innerSchedulers = /* @__PURE__ */ globalValue(
   "aiocontext/innerSchedulers",
   () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
 )
@@ -572,62 +579,67 @@ const wrapScheduler = (inner: Scheduler.Scheduler, hooks: BridgeHooks): Schedule
   return wrapped
 }
 
-const wrappedSchedulers = globalValue(
+const wrappedSchedulers = /* @__PURE__ */ globalValue(
   "aiocontext/schedulers",
   () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
 )
 
-class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
-  override readonly value: Effect.Effect<void> = Effect.void
-  constructor(readonly hooks: BridgeHooks) {
-    super()
-  }
+// in an expression that a bundler may drop
+const BridgeSupervisor = /* @__PURE__ */ (() =>
+  class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
+    override readonly value: Effect.Effect<void> = Effect.void
+    constructor(readonly hooks: BridgeHooks) {
+      super()
+    }
 
-  override onStart<A, E, R>(
-    _context: Context.Context<R>,
-    _effect: Effect.Effect<A, E, R>,
-    parent: Option.Option<AnyFiber>,
-    fiber: Fiber.RuntimeFiber<A, E>
-  ): void {
-    if (isBridged(fiber)) {
-      this.hooks.start(fiber, Option.getOrUndefined(parent))
+    override onStart<A, E, R>(
+      _context: Context.Context<R>,
+      _effect: Effect.Effect<A, E, R>,
+      parent: Option.Option<AnyFiber>,
+      fiber: Fiber.RuntimeFiber<A, E>
+    ): void {
+      if (isBridged(fiber)) {
+        this.hooks.start(fiber, Option.getOrUndefined(parent))
+      }
     }
-  }
 
-  override onResume(fiber: AnyFiber): void {
-    if (this.hooks.running?.fiber === fiber) {
-      this.hooks.resume()
+    override onResume(fiber: AnyFiber): void {
+      if (this.hooks.running?.fiber === fiber) {
+        this.hooks.resume()
+      }
     }
-  }
 
-  // runs before every operation of every fiber under the bridge
-  override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
-    const running = this.hooks.running
-    if (running === undefined || running.fiber !== fiber) {
-      keepBridged(fiber)
-      return
+    // runs before every operation of every fiber under the bridge
+    override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
+      const running = this.hooks.running
+      if (running === undefined || running.fiber !== fiber) {
+        keepBridged(fiber)
+        return
+      }
+      running.operation++
+      if (running.state !== stateOf(fiber)) {
+        this.hooks.changed()
+      }
+      const operation = (effect as unknown as { readonly _op: string })._op
+      if (operation === "Commit" || operation === "Async") {
+        this.hooks.register()
+      } else if (running.registering && !arranges(operation)) {
+        running.registering = false
+      }
     }
-    running.operation++
-    if (running.state !== stateOf(fiber)) {
-      this.hooks.changed()
-    }
-    const operation = (effect as unknown as { readonly _op: string })._op
-    if (operation === "Commit" || operation === "Async") {
-      this.hooks.register()
-    } else if (running.registering && !arranges(operation)) {
-      running.registering = false
-    }
-  }
-}
+  })()
 
 // Operations that only arrange what comes next: no code of a user has run when the next one begins.
 const arranges = (operation: string): boolean =>
   operation === "OnFailure" || operation === "OnSuccess" || operation === "OnSuccessAndFailure" ||
   operation === "UpdateRuntimeFlags" || operation === "WithRuntime"
 
-const supervisors = globalValue("aiocontext/supervisors", () => new WeakMap<BridgeHooks, BridgeSupervisor>())
+const supervisors = /* @__PURE__ */ globalValue(
+  "aiocontext/supervisors",
+  () => new WeakMap<BridgeHooks, AnySupervisor>()
+)
 
-const supervisorOf = (hooks: BridgeHooks): BridgeSupervisor => {
+const supervisorOf = (hooks: BridgeHooks): AnySupervisor => {
   let supervisor = supervisors.get(hooks)
   if (supervisor === undefined) {
     supervisor = new BridgeSupervisor(hooks)
@@ -638,20 +650,41 @@ const supervisorOf = (hooks: BridgeHooks): BridgeSupervisor => {
 
 type AnySupervisor = Supervisor.Supervisor<any>
 
-const supervision = internals<AnySupervisor>(FiberRef.currentSupervisor)
+const supervision = /* @__PURE__ */ (() => internals<AnySupervisor>(FiberRef.currentSupervisor))()
 
 const patchSupervisor = (from: AnySupervisor, to: AnySupervisor, current: AnySupervisor): AnySupervisor =>
   supervision.patch(supervision.diff(from, to))(current)
 
-const unsupervise = (current: AnySupervisor, own: BridgeSupervisor): AnySupervisor => {
+const unsupervise = (current: AnySupervisor, own: AnySupervisor): AnySupervisor => {
   const others = patchSupervisor(own, supervision.initial, current)
   // built anew from none, so that nothing is left where there were no others
   return patchSupervisor(supervision.initial, others, supervision.initial)
 }
 
-const supervise = (current: AnySupervisor, own: BridgeSupervisor): AnySupervisor => {
+const supervise = (current: AnySupervisor, own: AnySupervisor): AnySupervisor => {
   const others = unsupervise(current, own)
   return others === supervision.initial ? own : others.zip(own)
+}
+
+// Effect keeps supervisors in a fiber ref that is one a copy of Effect, and a process may have two: a CommonJS program
+// that requires `effect` runs fibers of another copy than this module imports.
+const supervisorRefs: Set<FiberRef.FiberRef<AnySupervisor>> =
+  /* @__PURE__ */ (() =>
+    globalValue("aiocontext/supervisorRefs", () => new Set<FiberRef.FiberRef<AnySupervisor>>())
+      .add(FiberRef.currentSupervisor))()
+
+// a fiber's class names the ref when it reads its refs from something that gives the refs themselves
+const learnSupervisorRef = (fiber: AnyFiber): void => {
+  const reader: {
+    currentSupervisor?: { readonly ref: FiberRef.FiberRef<AnySupervisor> }
+    readonly getFiberRef: unknown
+  } = {
+    getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
+  }
+  ;(fiber as FiberInternals).refreshRefCache?.call(reader)
+  if (reader.currentSupervisor !== undefined) {
+    supervisorRefs.add(reader.currentSupervisor.ref)
+  }
 }
 
 const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge): State => {
@@ -659,7 +692,9 @@ const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge): State =
   const set = <A>(ref: FiberRef.FiberRef<A>, value: A) => locals.set(ref, stackOf(locals.get(ref), id, value, true))
   set(bridgeRef, bridge)
   set(FiberRef.currentScheduler, wrapScheduler(read(state, FiberRef.currentScheduler), bridge.hooks))
-  set(FiberRef.currentSupervisor, supervise(read(state, FiberRef.currentSupervisor), supervisorOf(bridge.hooks)))
+  for (const ref of supervisorRefs) {
+    set(ref, supervise(read(state, ref), supervisorOf(bridge.hooks)))
+  }
   return FiberRefs.unsafeMake(locals)
 }
 
@@ -701,10 +736,9 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
   if (outer === undefined) {
     const scheduler = read(state, FiberRef.currentScheduler)
     set(FiberRef.currentScheduler, innerSchedulers.get(scheduler) ?? scheduler)
-    set(
-      FiberRef.currentSupervisor,
-      unsupervise(read(state, FiberRef.currentSupervisor), supervisorOf(held.hooks))
-    )
+    for (const ref of supervisorRefs) {
+      set(ref, unsupervise(read(state, ref), supervisorOf(held.hooks)))
+    }
     const flagged = fiber as FiberInternals
     flagged.currentRuntimeFlags = RuntimeFlags.disable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
     held.hooks.leave(fiber)
@@ -716,6 +750,7 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
 export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
   Layer.scopedDiscard(withFinalizer(
     (fiber) => {
+      learnSupervisorRef(fiber)
       const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
       setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
       keepBridged(fiber)

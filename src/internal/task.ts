@@ -6,10 +6,10 @@
  * Once the fiber goes on, the task is left over: it keeps the state of that moment, and what it sets stays its own.
  */
 import * as async from "#async"
-import { globalValue } from "effect/GlobalValue"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as engine from "./engine.js"
+import { globalValue } from "./global.js"
 
 /** A promise task. */
 export class Task {
@@ -37,6 +37,9 @@ const nowhere: Origin = { task: undefined, state: undefined }
 /** What runs imperative code. */
 export type Place = Task | engine.AnyFiber
 
+// by what it has: another copy of the package may have made it
+const isTask = (place: Place): place is Task => "origin" in place
+
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
   state: engine.State | undefined = undefined
@@ -58,15 +61,13 @@ interface Shared {
   readonly fibers: WeakMap<engine.AnyFiber, BridgedFiber>
   /** The fiber that called, synchronously, what made a promise task current. */
   host: engine.AnyFiber | undefined
-  hooks: engine.BridgeHooks & { running: BridgedFiber | undefined }
 }
 
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
-const shared: Shared = globalValue("aiocontext/tasks", () => ({
+const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => ({
   storage: async.makeStorage<Task>(),
   fibers: new WeakMap(),
-  host: undefined,
-  hooks: makeHooks()
+  host: undefined
 }))
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -84,7 +85,7 @@ export const current = (): Place | "unbridged" | undefined => {
   if (fiber === undefined) {
     return task
   }
-  const { running } = shared.hooks
+  const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
     return task === undefined || task === running.task || isOf(running, task) ? fiber : task
   }
@@ -98,7 +99,7 @@ export const current = (): Place | "unbridged" | undefined => {
 export const currentOrThrow = (operation: string): Place => {
   const place = current()
   if (place === undefined) {
-    throw new NoTaskError({ operation })
+    throw new NoTaskError(async.follows ? { operation } : { operation, browser: true })
   }
   if (place === "unbridged") {
     throw new BridgeError({ operation })
@@ -119,10 +120,10 @@ export const runIn = <A>(task: Task, f: () => A): A => {
 
 /** What `bind` and `snapshot` take: the promise task of the running code. */
 export const capture = (place: Place): Task => {
-  if (place instanceof Task) {
+  if (isTask(place)) {
     return place
   }
-  const { running } = shared.hooks
+  const { running } = hooks
   if (running === undefined || running.fiber !== place) {
     return new Task(engine.stateOf(place), undefined, nowhere)
   }
@@ -144,11 +145,11 @@ export const fork = (place: Place): Task => make(engine.forkState(stateOf(place)
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
-const fiberOf = (place: Place): engine.AnyFiber | undefined => place instanceof Task ? place.fiber : place
+const fiberOf = (place: Place): engine.AnyFiber | undefined => isTask(place) ? place.fiber : place
 
 /** The state of a task. */
 export const stateOf = (place: Place): engine.State =>
-  place instanceof Task
+  isTask(place)
     ? place.fiber === undefined ? place.state : engine.stateOf(place.fiber)
     : engine.stateOf(place)
 
@@ -168,7 +169,7 @@ export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
-  if (place instanceof Task && place.fiber === undefined && place.origin !== undefined) {
+  if (isTask(place) && place.fiber === undefined && place.origin !== undefined) {
     const { origin } = place
     place.origin = undefined
     place.state = engine.detachState(place.state)
@@ -187,7 +188,7 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
     return
   }
   engine.writeFiber(fiber, ref, value, keepHistory)
-  const { running } = shared.hooks
+  const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
     if (running.registering) {
       running.state = engine.stateOf(fiber)
@@ -240,7 +241,6 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 const runSlice = (fiber: BridgedFiber, run: () => void): void => {
-  const { hooks } = shared
   if (!engine.keepBridged(fiber.fiber)) {
     run()
     return
@@ -263,85 +263,84 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   return state
 }
 
-function makeHooks(): Shared["hooks"] {
-  return ({
-    running: undefined,
-    start(fiber, parent) {
-      const holder = parent === undefined ? undefined : shared.fibers.get(parent)
-      const building = engine.buildingLayer(fiber)
-      if (holder === undefined && building === undefined) {
-        return
-      }
-      const state = new BridgedFiber(
-        fiber,
-        holder === undefined || this.running === holder
-          ? async.capture()
-          : holder.context.runInAsyncScope(async.capture)
-      )
-      state.building = building
-      if (parent !== undefined && building !== undefined && building !== holder?.building) {
-        state.builder = parent
-      }
-      shared.fibers.set(fiber, state)
-    },
-    wrap(task, fiber) {
-      const state = bridged(fiber)
-      if (state.builder !== undefined) {
-        // a fiber that a layer starts and that outlives its building belongs to no request
-        if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
-          state.context = async.root.runInAsyncScope(async.capture)
-        }
-        state.builder = undefined
-      }
-      if (state.run !== task) {
-        state.run = task
-        state.scheduled = () => runSlice(state, task)
-      }
-      return state.scheduled!
-    },
-    wrapLoose(task) {
-      const context = async.capture()
-      return () => context.runInAsyncScope(task)
-    },
-    resume() {
-      const { running } = this
-      if (running !== undefined) {
-        running.registering = false
-        end(running, engine.stateOf(running.fiber))
-      }
-    },
-    changed() {
-      const running = this.running!
-      if (running.registering) {
-        running.state = engine.stateOf(running.fiber)
-      } else {
-        renew(running)
-      }
-    },
-    register() {
-      const running = this.running!
-      if (!running.registering) {
-        if (running.state !== undefined) {
-          end(running, running.state)
-        }
-        enter(running, true)
-        running.registering = true
-      }
-    },
-    leave(fiber) {
-      const state = shared.fibers.get(fiber)
-      if (state !== undefined) {
-        end(state, engine.stateOf(fiber))
-        state.task = undefined
-        if (this.running === state) {
-          this.running = undefined
-          shared.storage.enterWith(undefined)
-        }
-        shared.fibers.delete(fiber)
-      }
-    }
-  })
+/** What the library does when the engine starts, runs and suspends fibers. */
+interface Hooks extends engine.BridgeHooks {
+  running: BridgedFiber | undefined
 }
 
 /** The bridge's hooks into the engine. */
-export const hooks: engine.BridgeHooks = shared.hooks
+export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): Hooks => ({
+  running: undefined,
+  start(fiber, parent) {
+    const holder = parent === undefined ? undefined : shared.fibers.get(parent)
+    const building = engine.buildingLayer(fiber)
+    if (holder === undefined && building === undefined) {
+      return
+    }
+    const state = new BridgedFiber(
+      fiber,
+      holder === undefined || this.running === holder
+        ? async.capture()
+        : holder.context.runInAsyncScope(async.capture)
+    )
+    state.building = building
+    if (parent !== undefined && building !== undefined && building !== holder?.building) {
+      state.builder = parent
+    }
+    shared.fibers.set(fiber, state)
+  },
+  wrap(task, fiber) {
+    const state = bridged(fiber)
+    if (state.builder !== undefined) {
+      // a fiber that a layer starts and that outlives its building belongs to no request
+      if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+        state.context = async.root.runInAsyncScope(async.capture)
+      }
+      state.builder = undefined
+    }
+    if (state.run !== task) {
+      state.run = task
+      state.scheduled = () => runSlice(state, task)
+    }
+    return state.scheduled!
+  },
+  wrapLoose(task) {
+    const context = async.capture()
+    return () => context.runInAsyncScope(task)
+  },
+  resume() {
+    const { running } = this
+    if (running !== undefined) {
+      running.registering = false
+      end(running, engine.stateOf(running.fiber))
+    }
+  },
+  changed() {
+    const running = this.running!
+    // not what the registering code wrote, which is known already: the fiber has gone on
+    running.registering = false
+    renew(running)
+  },
+  register() {
+    const running = this.running!
+    if (!running.registering) {
+      if (running.state !== undefined) {
+        end(running, running.state)
+      }
+      enter(running, true)
+      running.registering = true
+    }
+  },
+  leave(fiber) {
+    const state = shared.fibers.get(fiber)
+    if (state !== undefined) {
+      end(state, engine.stateOf(fiber))
+      state.task = undefined
+      if (this.running === state) {
+        this.running = undefined
+        shared.storage.enterWith(undefined)
+      }
+      shared.fibers.delete(fiber)
+    }
+  }
+}))
