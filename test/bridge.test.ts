@@ -205,7 +205,7 @@ describe("left-over code", () => {
         start(read)
         return Request.set("user", "new")
       })
-      expect(yield* Effect.promise(open)).toEqual(Array(3).fill(["outer", undefined]))
+      expect(yield* Effect.promise(open)).toEqual([["outer", undefined], ["outer", undefined], ["outer", undefined]])
     }).pipe(withRequest("outer"), bridged))
 
   it.live("of a region keeps the region's map", () =>
