@@ -10,6 +10,7 @@
  * its attachment (somebody handed the service over with `Effect.provide(context)`) starts from the seed, as a child.
  */
 import { globalValue } from "effect/GlobalValue"
+import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
@@ -212,10 +213,16 @@ export const fork = (value: Entries): Entries => {
     return replaceBelow(value, slot, below)
   }
   if (strategy === chain) {
-    return chainTo(slot.attachment, below, [slot.cell!, ...slot.parents!])
+    return apart(chainTo(slot.attachment, below, [slot.cell!, ...slot.parents!]))
   }
   const base = forkWith(slot.attachment, value)
-  return mark(fresh(base), { attachment: slot.attachment, below, base })
+  return apart(mark(fresh(base), { attachment: slot.attachment, below, base }))
+}
+
+// A fork that finds the child's value equal to its parent's gives the child the parent's, with its slot.
+const apart = (value: Entries): Entries => {
+  Hash.cached(value, Hash.random({}))
+  return value
 }
 
 /** The value of code that goes on beside its task: as `chain` would fork it, but with a layer that starts as it is. */

@@ -11,6 +11,7 @@ import type * as Cause from "effect/Cause"
 import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
+import * as Equal from "effect/Equal"
 import * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
@@ -71,6 +72,9 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 
 const detachers = globalValue("aiocontext/detachers", () => new WeakMap<Local<any>, (value: any) => any>())
 
+/** The fiber refs that the library makes. */
+const own = globalValue("aiocontext/own", () => new Set<FiberRef.FiberRef<any>>())
+
 type Patch = (value: Entries) => Entries
 
 const unchanged: Patch = (value) => value
@@ -88,6 +92,7 @@ export const makeRef = (id: string): Ref =>
       fork: attachments.fork,
       join: attachments.settle
     })
+    own.add(ref)
     detachers.set(ref, attachments.detach)
     return ref
   })
@@ -98,7 +103,11 @@ export interface LocalOptions<A> {
   readonly fork: (value: A) => A
   /** The value of code that goes on beside its task. Default: the task's. */
   readonly detach?: (value: A) => A
+  /** The value of a task that has none when it starts a child, for both to have. Default: the child has none either. */
+  readonly seed?: () => A
 }
+
+const taskLocals = globalValue("aiocontext/locals", () => new Map<Local<any>, LocalOptions<any>>())
 
 /** Makes a task-local value: one a process and id. */
 export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): Local<A> =>
@@ -113,6 +122,8 @@ export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): 
       fork: options.fork,
       join: (parent) => parent
     })
+    own.add(local)
+    taskLocals.set(local, options)
     if (options.detach !== undefined) {
       detachers.set(local, options.detach)
     }
@@ -187,8 +198,75 @@ export const writeState = <A>(state: State, ref: Local<A>, value: A): State =>
 export const writeFiber = <A>(fiber: AnyFiber, ref: Local<A>, value: A, keepHistory: boolean): void =>
   setState(fiber, withValue(stateOf(fiber), fiber.id(), ref, value, keepHistory))
 
+// A fork keeps the parent's value below the child's own, for the patch that a join makes. Ours need it only where the child
+// goes on with its parent's very value; else a line of tasks that each start the next one would hold all that went before.
+const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
+  const { fork, patch } = internals(ref)
+  const value = patch(fork)(stack[0][1] as A)
+  if (value === stack[0][1]) {
+    return stack
+  }
+  return own.has(ref) ? [[taskId, value]] : Equal.equals(value, stack[0][1]) ? stack : [[taskId, value], ...stack]
+}
+
 /** The state of a child task. */
-export const forkState = (state: State): State => state === emptyState ? state : FiberRefs.forkAs(state, taskId)
+export const forkState = (state: State): State =>
+  state === emptyState
+    ? state
+    : FiberRefs.unsafeMake(new Map(Array.from(state.locals, ([ref, stack]) => [ref, forkStack(ref, stack)])))
+
+const forgetParent = (state: State, id: FiberId.Runtime): State => {
+  let locals: Locals | undefined
+  for (const [ref, stack] of state.locals) {
+    if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
+      locals ??= new Map(state.locals)
+      locals.set(ref, [stack[0]])
+    }
+  }
+  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
+}
+
+const seedState = (state: State, id: FiberId.Runtime): State => {
+  let locals: Locals | undefined
+  for (const [local, { seed }] of taskLocals) {
+    if (seed !== undefined && read(state, local) === internals(local).initial) {
+      locals ??= new Map(state.locals)
+      locals.set(local, [[id, seed()]])
+    }
+  }
+  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
+}
+
+/** The state of a task that is about to start a child. */
+export const readyState = (state: State): State => seedState(state, taskId)
+
+const inheritSeeds = (state: State, parent: State): State => {
+  const locals = new Map(state.locals)
+  for (const [local, { seed }] of taskLocals) {
+    if (seed !== undefined) {
+      locals.set(local, forkStack(local, parent.locals.get(local)!))
+    }
+  }
+  return FiberRefs.unsafeMake(locals)
+}
+
+/** Readies the state of a fiber that is about to start, and of its parent. */
+const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
+  // what a layer's building starts must not make one task of all that the layer's runtime runs later
+  if (parent !== undefined && buildingLayer(fiber) === undefined) {
+    const state = stateOf(parent)
+    const ready = seedState(state, parent.id())
+    if (ready !== state) {
+      setState(parent, ready)
+      setState(fiber, inheritSeeds(stateOf(fiber), ready))
+    }
+  }
+  const state = stateOf(fiber)
+  const ready = forgetParent(state, fiber.id())
+  if (ready !== state) {
+    setState(fiber, ready)
+  }
+}
 
 const addService = (state: State, key: string, service: unknown): Context.Context<never> => {
   const services = new Map(servicesOf(state).unsafeMap)
@@ -416,6 +494,13 @@ export const layerAttachment = <Id, E, R>(
     )
   ) as Layer.Layer<Id, E, R>
 
+/** Runs an effect with another task-local value, and leaves the former one behind. */
+export const locally: <A, E, R, B>(
+  effect: Effect.Effect<A, E, R>,
+  local: Local<B>,
+  value: B
+) => Effect.Effect<A, E, R> = Effect.locally
+
 /** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
 export const runFork = <A, E>(
   state: State,
@@ -552,6 +637,7 @@ class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
     fiber: Fiber.RuntimeFiber<A, E>
   ): void {
     if (isBridged(fiber)) {
+      startState(fiber, Option.getOrUndefined(parent))
       this.hooks.start(fiber, Option.getOrUndefined(parent))
     }
   }
