@@ -12,7 +12,8 @@ import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import * as Fiber from "effect/Fiber"
+import type * as Exit from "effect/Exit"
+import type * as Fiber from "effect/Fiber"
 import * as FiberId from "effect/FiberId"
 import * as FiberRef from "effect/FiberRef"
 import * as FiberRefs from "effect/FiberRefs"
@@ -265,6 +266,21 @@ const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
   const ready = forgetParent(state, fiber.id())
   if (ready !== state) {
     setState(fiber, ready)
+  }
+}
+
+// A child that lives on holds its parent: what watches it, in Effect, does.
+const endState = (fiber: AnyFiber): void => {
+  const state = stateOf(fiber)
+  let locals: Locals | undefined
+  for (const local of taskLocals.keys()) {
+    if (state.locals.has(local)) {
+      locals ??= new Map(state.locals)
+      locals.delete(local)
+    }
+  }
+  if (locals !== undefined) {
+    setState(fiber, FiberRefs.unsafeMake(locals))
   }
 }
 
@@ -548,6 +564,8 @@ export interface BridgeHooks {
   changed(): void
   /** The running fiber is about to let a user's code register a callback. */
   register(): void
+  /** The fiber has ended. */
+  end(fiber: AnyFiber): void
   /** The fiber leaves the bridge. */
   leave(fiber: AnyFiber): void
 }
@@ -639,6 +657,13 @@ class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
     if (isBridged(fiber)) {
       startState(fiber, Option.getOrUndefined(parent))
       this.hooks.start(fiber, Option.getOrUndefined(parent))
+    }
+  }
+
+  override onEnd(_exit: Exit.Exit<any, any>, fiber: AnyFiber): void {
+    if (isBridged(fiber)) {
+      this.hooks.end(fiber)
+      endState(fiber)
     }
   }
 

@@ -347,6 +347,14 @@ function makeHooks(): Shared["hooks"] {
         running.registering = true
       }
     },
+    end(fiber) {
+      const state = shared.fibers.get(fiber)
+      if (state !== undefined) {
+        end(state, engine.stateOf(fiber))
+        state.task = undefined
+        shared.fibers.delete(fiber)
+      }
+    },
     leave(fiber) {
       const state = shared.fibers.get(fiber)
       if (state !== undefined) {
