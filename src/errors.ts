@@ -15,6 +15,8 @@ type TaggedError<Tag extends string, Fields extends object> = new(
 
 const NoTaskErrorBase: TaggedError<"NoTaskError", {
   readonly operation: string
+  /** What is missing and which line mends it, where that is not the usual. */
+  readonly advice?: string
 }> = Data.TaggedError("NoTaskError")
 
 /**
@@ -26,9 +28,11 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
-    return `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from a fiber` +
-      ` under compat.layer: Effect.provide(program, compat.layer). Promise code that a fiber outside compat.layer` +
-      ` started loses its task at the first await and ends up here too.`
+    return this.advice === undefined
+      ? `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from a fiber` +
+        ` under compat.layer: Effect.provide(program, compat.layer). Promise code that a fiber outside compat.layer` +
+        ` started loses its task at the first await and ends up here too.`
+      : `${this.operation}: ${this.advice}`
   }
 }
 

@@ -36,17 +36,22 @@ const isPlain = (descriptor: PropertyDescriptor): boolean =>
   descriptor.get === undefined && descriptor.set === undefined && descriptor.writable === true &&
   descriptor.enumerable === true && descriptor.configurable === true
 
-/** An object with a keeper's properties. `name` stands for it in messages. */
-export const makeObject = <A extends object>(name: string, keeper: Keeper): A => {
+/** An object with a keeper's properties, and a prototype's behind them. `name` stands for it in messages. */
+export const makeObject = <A extends object>(name: string, keeper: Keeper, prototype: object = Object.prototype): A => {
   const at = (key: PropertyKey): string => `${name}[${typeof key === "string" ? JSON.stringify(key) : String(key)}]`
-  return new Proxy<any>({}, {
+  return new Proxy<any>(Object.create(prototype), {
     get(target, key, receiver) {
       const bag = keeper.read(at(key))
       return key in bag ? bag[key] : Reflect.get(target, key, receiver)
     },
-    set(_target, key, value) {
+    set(target, key, value, receiver) {
       const operation = `${at(key)} = value`
-      keeper.write(operation, set(keeper.read(operation), key, value))
+      const bag = keeper.read(operation)
+      if (key in target && !(key in bag)) {
+        // the prototype may have a setter for it
+        return Reflect.set(target, key, value, receiver)
+      }
+      keeper.write(operation, set(bag, key, value))
       return true
     },
     has(target, key) {

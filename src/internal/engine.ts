@@ -517,6 +517,37 @@ export const locally: <A, E, R, B>(
   value: B
 ) => Effect.Effect<A, E, R> = Effect.locally
 
+type ResponseHandler = (request: unknown, response: unknown) => Effect.Effect<unknown, unknown, never>
+
+// What `@effect/platform` passes each response through before it sends it, found by the name that it has there: the
+// library does not import it.
+const responseHandlers = (): FiberRef.FiberRef<Option.Option<ResponseHandler>> =>
+  globalValue(
+    Symbol.for("@effect/platform/HttpApp/preResponseHandlers"),
+    () => FiberRef.unsafeMake<Option.Option<ResponseHandler>>(Option.none())
+  )
+
+/**
+ * Changes the response of a request: that of the app, or what the server makes of the app's failure. `f` may be called
+ * twice. The handler goes when the app succeeds; where it fails it has to outlive it, for the server to find.
+ */
+export const onResponse = <A, E, R>(app: Effect.Effect<A, E, R>, f: (response: A) => A): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const handlers = responseHandlers()
+    return Effect.flatMap(FiberRef.get(handlers), (before) => {
+      const handler: ResponseHandler = (request, response) =>
+        Effect.map(
+          Option.isSome(before) ? before.value(request, response) : Effect.succeed(response),
+          (response) => f(response as A)
+        )
+      return FiberRef.set(handlers, Option.some(handler)).pipe(
+        Effect.zipRight(app),
+        Effect.map(f),
+        Effect.tap(() => FiberRef.set(handlers, before))
+      )
+    })
+  })
+
 /** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
 export const runFork = <A, E>(
   state: State,
