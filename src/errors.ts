@@ -17,6 +17,8 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
   readonly operation: string
   /** The runtime has no async context, so that no task is known after an `await`: a browser. */
   readonly browser?: boolean
+  /** What is missing and which line mends it, where that is not the usual. */
+  readonly advice?: string
 }> = /* @__PURE__ */ Data.TaggedError("NoTaskError")
 
 /**
@@ -28,6 +30,9 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
+    if (this.advice !== undefined) {
+      return `${this.operation}: ${this.advice}`
+    }
     const start =
       `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from` +
       ` a fiber under compat.layer: Effect.provide(program, compat.layer).`

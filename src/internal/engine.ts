@@ -13,6 +13,7 @@ import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
+import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
@@ -80,6 +81,9 @@ const detachers = /* @__PURE__ */ globalValue(
   () => new WeakMap<Local<any>, (value: any) => any>()
 )
 
+/** The fiber refs that the library makes. */
+const own = /* @__PURE__ */ globalValue("aiocontext/own", () => new Set<FiberRef.FiberRef<any>>())
+
 type Patch = (value: Entries) => Entries
 
 const unchanged: Patch = (value) => value
@@ -106,6 +110,7 @@ export const makeRef = (id: string): Ref =>
       fork: attachments.fork,
       join: attachments.join
     })
+    own.add(ref)
     detachers.set(ref, attachments.detach)
     return ref
   })
@@ -116,7 +121,11 @@ export interface LocalOptions<A> {
   readonly fork: (value: A) => A
   /** The value of code that goes on beside its task. Default: the task's. */
   readonly detach?: (value: A) => A
+  /** The value of a task that has none when it starts a child, for both to have. Default: the child has none either. */
+  readonly seed?: () => A
 }
+
+const taskLocals = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<Local<any>, LocalOptions<any>>())
 
 /** Makes a task-local value: one a process and id. */
 export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): Local<A> =>
@@ -134,6 +143,8 @@ export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): 
       fork: options.fork,
       join: (parent) => parent
     })
+    own.add(local)
+    taskLocals.set(local, options)
     if (options.detach !== undefined) {
       detachers.set(local, options.detach)
     }
@@ -208,8 +219,90 @@ export const writeState = <A>(state: State, ref: Local<A>, value: A): State =>
 export const writeFiber = <A>(fiber: AnyFiber, ref: Local<A>, value: A, keepHistory: boolean): void =>
   setState(fiber, withValue(stateOf(fiber), fiber.id(), ref, value, keepHistory))
 
+// A fork keeps the parent's value below the child's own, for the patch that a join makes. Ours need it only where the child
+// goes on with its parent's very value; else a line of tasks that each start the next one would hold all that went before.
+const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
+  const { fork, patch } = internals(ref)
+  const value = patch(fork)(stack[0][1] as A)
+  if (value === stack[0][1]) {
+    return stack
+  }
+  return own.has(ref) ? [[taskId, value]] : Equal.equals(value, stack[0][1]) ? stack : [[taskId, value], ...stack]
+}
+
 /** The state of a child task. */
-export const forkState = (state: State): State => state === emptyState ? state : FiberRefs.forkAs(state, taskId)
+export const forkState = (state: State): State =>
+  state === emptyState
+    ? state
+    : FiberRefs.unsafeMake(new Map(Array.from(state.locals, ([ref, stack]) => [ref, forkStack(ref, stack)])))
+
+const forgetParent = (state: State, id: FiberId.Runtime): State => {
+  let locals: Locals | undefined
+  for (const [ref, stack] of state.locals) {
+    if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
+      locals ??= new Map(state.locals)
+      locals.set(ref, [stack[0]])
+    }
+  }
+  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
+}
+
+const seedState = (state: State, id: FiberId.Runtime): State => {
+  let locals: Locals | undefined
+  for (const [local, { seed }] of taskLocals) {
+    if (seed !== undefined && read(state, local) === internals(local).initial) {
+      locals ??= new Map(state.locals)
+      locals.set(local, [[id, seed()]])
+    }
+  }
+  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
+}
+
+/** The state of a task that is about to start a child. */
+export const readyState = (state: State): State => seedState(state, taskId)
+
+const inheritSeeds = (state: State, parent: State): State => {
+  const locals = new Map(state.locals)
+  for (const [local, { seed }] of taskLocals) {
+    if (seed !== undefined) {
+      locals.set(local, forkStack(local, parent.locals.get(local)!))
+    }
+  }
+  return FiberRefs.unsafeMake(locals)
+}
+
+/** Readies the state of a fiber that is about to start, and of its parent. */
+const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
+  // what a layer's building starts must not make one task of all that the layer's runtime runs later
+  if (parent !== undefined && buildingLayer(fiber) === undefined) {
+    const state = stateOf(parent)
+    const ready = seedState(state, parent.id())
+    if (ready !== state) {
+      setState(parent, ready)
+      setState(fiber, inheritSeeds(stateOf(fiber), ready))
+    }
+  }
+  const state = stateOf(fiber)
+  const ready = forgetParent(state, fiber.id())
+  if (ready !== state) {
+    setState(fiber, ready)
+  }
+}
+
+// A child that lives on holds its parent: what watches it, in Effect, does.
+const endState = (fiber: AnyFiber): void => {
+  const state = stateOf(fiber)
+  let locals: Locals | undefined
+  for (const local of taskLocals.keys()) {
+    if (state.locals.has(local)) {
+      locals ??= new Map(state.locals)
+      locals.delete(local)
+    }
+  }
+  if (locals !== undefined) {
+    setState(fiber, FiberRefs.unsafeMake(locals))
+  }
+}
 
 const addService = (state: State, key: string, service: unknown): Context.Context<never> => {
   const services = new Map(servicesOf(state).unsafeMap)
@@ -459,6 +552,44 @@ export const layerAttachment = <Id, E, R>(
       ))
   ) as Layer.Layer<Id, E, R>
 
+/** Runs an effect with another task-local value, and leaves the former one behind. */
+export const locally: <A, E, R, B>(
+  effect: Effect.Effect<A, E, R>,
+  local: Local<B>,
+  value: B
+) => Effect.Effect<A, E, R> = Effect.locally
+
+type ResponseHandler = (request: unknown, response: unknown) => Effect.Effect<unknown, unknown, never>
+
+// What `@effect/platform` passes each response through before it sends it, found by the name that it has there: the
+// library does not import it.
+const responseHandlers = (): FiberRef.FiberRef<Option.Option<ResponseHandler>> =>
+  globalValue(
+    Symbol.for("@effect/platform/HttpApp/preResponseHandlers"),
+    () => FiberRef.unsafeMake<Option.Option<ResponseHandler>>(Option.none())
+  )
+
+/**
+ * Changes the response of a request: that of the app, or what the server makes of the app's failure. `f` may be called
+ * twice. The handler goes when the app succeeds; where it fails it has to outlive it, for the server to find.
+ */
+export const onResponse = <A, E, R>(app: Effect.Effect<A, E, R>, f: (response: A) => A): Effect.Effect<A, E, R> =>
+  Effect.suspend(() => {
+    const handlers = responseHandlers()
+    return Effect.flatMap(FiberRef.get(handlers), (before) => {
+      const handler: ResponseHandler = (request, response) =>
+        Effect.map(
+          Option.isSome(before) ? before.value(request, response) : Effect.succeed(response),
+          (response) => f(response as A)
+        )
+      return FiberRef.set(handlers, Option.some(handler)).pipe(
+        Effect.zipRight(app),
+        Effect.map(f),
+        Effect.tap(() => FiberRef.set(handlers, before))
+      )
+    })
+  })
+
 /** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
 export const runFork = <A, E>(
   state: State,
@@ -508,6 +639,8 @@ export interface BridgeHooks {
   changed(): void
   /** The running fiber is about to let a user's code register a callback. */
   register(): void
+  /** The fiber has ended. */
+  end(fiber: AnyFiber): void
   /** The fiber leaves the bridge. */
   leave(fiber: AnyFiber): void
 }
@@ -599,7 +732,15 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       fiber: Fiber.RuntimeFiber<A, E>
     ): void {
       if (isBridged(fiber)) {
+        startState(fiber, Option.getOrUndefined(parent))
         this.hooks.start(fiber, Option.getOrUndefined(parent))
+      }
+    }
+
+    override onEnd(_exit: Exit.Exit<any, any>, fiber: AnyFiber): void {
+      if (isBridged(fiber)) {
+        this.hooks.end(fiber)
+        endState(fiber)
       }
     }
 

@@ -141,17 +141,32 @@ export const make = (state: engine.State): Task => new Task(state, undefined, un
 /** A child of a task. */
 export const fork = (place: Place): Task => make(engine.forkState(stateOf(place)))
 
+/** A child of the running task; a task of its own where none is known. */
+export const start = (): Task => {
+  const place = current()
+  return place === undefined || place === "unbridged" ? make(engine.emptyState) : fork(place)
+}
+
 // -----------------------------------------------------------------------------------------------------------------
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
 const fiberOf = (place: Place): engine.AnyFiber | undefined => isTask(place) ? place.fiber : place
 
-/** The state of a task. */
-export const stateOf = (place: Place): engine.State =>
-  isTask(place)
-    ? place.fiber === undefined ? place.state : engine.stateOf(place.fiber)
-    : engine.stateOf(place)
+const stateNow = (place: Place): engine.State => {
+  const fiber = fiberOf(place)
+  return fiber === undefined ? (place as Task).state : engine.stateOf(fiber)
+}
+
+/** The state of a task, for a child to start from. */
+export const stateOf = (place: Place): engine.State => {
+  const state = stateNow(place)
+  if (engine.readyState(state) !== state) {
+    settle(place)
+    replace(place, engine.readyState(stateNow(place)))
+  }
+  return stateNow(place)
+}
 
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
@@ -185,9 +200,23 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
   const fiber = fiberOf(place)
   if (fiber === undefined) {
     ;(place as Task).state = engine.writeState((place as Task).state, ref, value)
-    return
+  } else {
+    engine.writeFiber(fiber, ref, value, keepHistory)
+    wrote(fiber)
   }
-  engine.writeFiber(fiber, ref, value, keepHistory)
+}
+
+const replace = (place: Place, state: engine.State): void => {
+  const fiber = fiberOf(place)
+  if (fiber === undefined) {
+    ;(place as Task).state = state
+  } else {
+    engine.setState(fiber, state)
+    wrote(fiber)
+  }
+}
+
+const wrote = (fiber: engine.AnyFiber): void => {
   const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
     if (running.registering) {
@@ -329,6 +358,14 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
       }
       enter(running, true)
       running.registering = true
+    }
+  },
+  end(fiber) {
+    const state = shared.fibers.get(fiber)
+    if (state !== undefined) {
+      end(state, engine.stateOf(fiber))
+      state.task = undefined
+      shared.fibers.delete(fiber)
     }
   },
   leave(fiber) {

@@ -1,0 +1,126 @@
+/**
+ * tasklocals, the Python library: objects whose properties live in the running task, as those of `threading.local` live in a thread.
+ *
+ * - **A task is a fiber or a promise task.** Each starts empty, or with a fresh `init()`: whatever forks it, nothing is
+ *   handed down, and nothing comes back on join.
+ * - **An async function that is awaited and not forked is the same task**, and so is sequential Effect code.
+ * - **Races and timeouts** run their code in tasks of its own, as asyncio's did up to 3.11.
+ * - **Left-over code**, a timer that outlives its fiber's step, keeps the properties of that moment.
+ *
+ * @see https://pypi.org/project/tasklocals/
+ */
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import * as bags from "../internal/bag.js"
+import * as engine from "../internal/engine.js"
+import * as tasks from "../internal/task.js"
+
+/** How a local behaves. */
+export interface Options<Shape> {
+  /**
+   * Whether using it outside every task throws. Default: `true`. Where it is `false` the local has one more bag, its own,
+   * for all code outside tasks.
+   */
+  readonly strict?: boolean
+  /** The properties that it has in a task that has not used it yet: called once a task, at the first use. */
+  readonly init?: () => Shape
+}
+
+// Keyed by an object of each local's own, so that two locals never meet.
+type Bags = HashMap.HashMap<object, bags.Bag>
+
+const none: Bags = HashMap.empty()
+
+const slots = engine.makeLocal<Bags>("aiocontext/compat/local", none, { fork: () => none })
+
+/**
+ * Makes an object whose properties live in the running task and nowhere else.
+ *
+ * A read costs O(1) and a write O(n) in the number of the object's properties; a task that is gone leaves nothing behind.
+ * Outside a task a strict local throws `NoTaskError`; in a fiber outside `compat.layer` every local throws `BridgeError`.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ * import { local } from "aiocontext/compat/local"
+ *
+ * const state = local<{ user: string }>()
+ *
+ * await context.run({}, async () => {
+ *   state.user = "ann"
+ *   await compat.fork(async () => console.log(state.user)) // => undefined
+ *   console.log(state.user) // => ann
+ * })
+ * ```
+ */
+export const local: {
+  <Shape extends object>(options: Options<Shape> & { readonly init: () => Shape }): Shape
+  <Shape extends object = Record<string, unknown>>(options?: Options<Shape>): Partial<Shape>
+} = <Shape extends object>(options: Options<Shape> = {}): Shape => {
+  const { init, strict = true } = checked(options)
+  const key = {}
+  let outside: bags.Bag | undefined
+
+  let starting = false
+
+  const placeOf = (operation: string): tasks.Place | undefined =>
+    !strict && tasks.current() === undefined ? undefined : tasks.currentOrThrow(operation)
+
+  const write = (operation: string, bag: bags.Bag): void => {
+    const place = placeOf(operation)
+    if (place === undefined) {
+      outside = bag
+    } else {
+      tasks.settle(place)
+      tasks.write(place, slots, HashMap.set(tasks.valueOf(place, slots), key, bag), false)
+    }
+  }
+
+  const begin = (operation: string, init: () => object): bags.Bag => {
+    if (starting) {
+      throw new TypeError(`${operation}: init uses the local that it makes the properties of. Let it return them only.`)
+    }
+    starting = true
+    try {
+      const bag = made(init())
+      write(operation, bag)
+      return bag
+    } finally {
+      starting = false
+    }
+  }
+
+  const read = (operation: string): bags.Bag => {
+    const place = placeOf(operation)
+    const bag = place === undefined ? outside : Option.getOrUndefined(HashMap.get(tasks.valueOf(place, slots), key))
+    return bag ?? (init === undefined ? bags.empty : begin(operation, init))
+  }
+
+  return bags.makeObject<Shape>("local", { read, write })
+}
+
+const checked = <Shape>(options: Options<Shape>): Options<Shape> => {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`local takes options, as in local({ strict: false }), and got ${String(options)}`)
+  }
+  const { init, strict } = options
+  if (init !== undefined && typeof init !== "function") {
+    throw new TypeError(
+      `local: init is a function of nothing, as in local({ init: () => ({ count: 0 }) }), and got ${String(init)}`
+    )
+  }
+  if (strict !== undefined && typeof strict !== "boolean") {
+    throw new TypeError(`local: strict is true or false, as in local({ strict: false }), and got ${String(strict)}`)
+  }
+  return options
+}
+
+const made = (properties: unknown): bags.Bag => {
+  if (typeof properties !== "object" || properties === null || "then" in properties) {
+    throw new TypeError(
+      `local: init returns an object of properties, as in local({ init: () => ({ count: 0 }) }), at once, and returned` +
+        ` ${typeof properties === "object" && properties !== null ? "a promise" : String(properties)}`
+    )
+  }
+  return bags.fromObject(properties)
+}
