@@ -41,9 +41,6 @@ export type State = FiberRefs.FiberRefs
 /** A service tag, as the engine sees it. */
 export type AnyTag = Context.Tag<any, any>
 
-/** How `runFork` may be told to run. */
-export type RunForkOptions = Runtime.RunForkOptions
-
 // What the class behind a `RuntimeFiber` has beyond its interface. `getFiberRefs()` builds a new object at each call,
 // and the interface has no way to write; a fiber that is suspended, or that runs this very code, may be written to.
 interface FiberInternals extends AnyFiber {
@@ -70,6 +67,10 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 // -----------------------------------------------------------------------------------------------------------------
 
 const detachers = globalValue("aiocontext/detachers", () => new WeakMap<Local<any>, (value: any) => any>())
+
+const heirs = globalValue("aiocontext/heirs", () => new Map<Local<any>, Inherit<any>>())
+
+type Inherit<A> = (own: A, outer: A, inTask: boolean) => A
 
 type Patch = (value: Entries) => Entries
 
@@ -98,6 +99,11 @@ export interface LocalOptions<A> {
   readonly fork: (value: A) => A
   /** The value of code that goes on beside its task. Default: the task's. */
   readonly detach?: (value: A) => A
+  /**
+   * The value of a fiber without a parent, given what it was started with and the value of the code that started it: a
+   * task's (`inTask`), or the program's. Default: what it was started with.
+   */
+  readonly inherit?: Inherit<A>
 }
 
 /** Makes a task-local value: one a process and id. */
@@ -116,8 +122,22 @@ export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): 
     if (options.detach !== undefined) {
       detachers.set(local, options.detach)
     }
+    if (options.inherit !== undefined) {
+      heirs.set(local, options.inherit)
+    }
     return local
   })
+
+/** Gives a fiber without a parent what it has from the code that started it. */
+export const inherit = (fiber: AnyFiber, outer: <A>(local: Local<A>) => A, inTask: boolean): void => {
+  for (const [local, inherit] of heirs) {
+    const own = valueOfFiber(fiber, local)
+    const value = inherit(own, outer(local), inTask)
+    if (value !== own) {
+      writeFiber(fiber, local, value, false)
+    }
+  }
+}
 
 // -----------------------------------------------------------------------------------------------------------------
 // states
@@ -416,11 +436,14 @@ export const layerAttachment = <Id, E, R>(
     )
   ) as Layer.Layer<Id, E, R>
 
-/** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
+/**
+ * Starts a fiber as a child of the task with this state; `install` changes the child's. It can be interrupted, wherever
+ * the state is from.
+ */
 export const runFork = <A, E>(
   state: State,
   effect: Effect.Effect<A, E, unknown>,
-  options?: RunForkOptions
+  install?: (state: State) => State
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(
     Runtime.make({
@@ -429,7 +452,7 @@ export const runFork = <A, E>(
       runtimeFlags: Runtime.defaultRuntime.runtimeFlags
     }),
     effect,
-    options
+    install && { updateRefs: install }
   )
 
 /** What a promise rejects with where an effect failed. */

@@ -13,6 +13,7 @@ import * as engine from "./engine.js"
 
 /** A promise task. */
 export class Task {
+  readonly _tag = "aiocontext/Task" as const
   /** The fiber that waits for this code, while it does. */
   fiber: engine.AnyFiber | undefined
   state: engine.State
@@ -32,8 +33,19 @@ interface Origin {
 
 const nowhere: Origin = { task: undefined, state: undefined }
 
+/** A part of a task: code in which some locals have values of their own. All else it shares with the task. */
+export class Part {
+  readonly _tag = "aiocontext/Part" as const
+  constructor(readonly task: Task, readonly values: Map<engine.Local<any>, unknown>) {}
+}
+
 /** What runs imperative code. */
-export type Place = Task | engine.AnyFiber
+export type Place = Task | Part | engine.AnyFiber
+
+// told by their tags: another copy of the package may have made them
+const isTask = (place: Place): place is Task => (place as Partial<Task>)._tag === "aiocontext/Task"
+
+const isPart = (place: Place | undefined): place is Part => (place as Partial<Part>)?._tag === "aiocontext/Part"
 
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
@@ -53,8 +65,12 @@ class BridgedFiber implements engine.Running, Origin {
 }
 
 interface Shared {
-  readonly storage: Storage<Task>
+  readonly storage: Storage<Task | Part>
   readonly fibers: WeakMap<engine.AnyFiber, BridgedFiber>
+  /** Fibers without a parent that have inherited: once for all, wherever they enter a bridge again. */
+  readonly roots: WeakSet<engine.AnyFiber>
+  /** What is set outside every task, for the tasks that start there. */
+  readonly program: Task
   /** The fiber that called, synchronously, what made a promise task current. */
   host: engine.AnyFiber | undefined
   hooks: engine.BridgeHooks & { running: BridgedFiber | undefined }
@@ -62,8 +78,10 @@ interface Shared {
 
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
 const shared: Shared = globalValue("aiocontext/tasks", () => ({
-  storage: async.makeStorage<Task>(),
+  storage: async.makeStorage<Task | Part>(),
   fibers: new WeakMap(),
+  roots: new WeakSet(),
+  program: new Task(engine.emptyState, undefined, undefined),
   host: undefined,
   hooks: makeHooks()
 }))
@@ -72,8 +90,10 @@ const shared: Shared = globalValue("aiocontext/tasks", () => ({
 // the running task
 // -----------------------------------------------------------------------------------------------------------------
 
-/** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
-export const current = (): Place | "unbridged" | undefined => {
+const isOf = (running: BridgedFiber, task: Task | undefined): boolean =>
+  task === undefined || task === running.task || running.ended?.includes(task) === true
+
+const locate = (): Place | "unbridged" | undefined => {
   const fiber = engine.currentFiber()
   const task = shared.storage.getStore()
   if (fiber === undefined) {
@@ -81,7 +101,7 @@ export const current = (): Place | "unbridged" | undefined => {
   }
   const { running } = shared.hooks
   if (running !== undefined && running.fiber === fiber) {
-    return task === undefined || task === running.task || running.ended?.includes(task) === true ? fiber : task
+    return isPart(task) || !isOf(running, task) ? task : fiber
   }
   if (task !== undefined && shared.host === fiber) {
     return task
@@ -89,20 +109,39 @@ export const current = (): Place | "unbridged" | undefined => {
   return engine.isBridged(fiber) ? fiber : "unbridged"
 }
 
-/** The task that runs this code. Throws where none does. */
-export const currentOrThrow = (operation: string): Place => {
-  const place = current()
-  if (place === undefined) {
-    throw new NoTaskError({ operation })
-  }
+/** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
+export const current = (): Place | "unbridged" | undefined => {
+  const place = locate()
+  return place !== "unbridged" && isPart(place) && place.task === shared.program ? undefined : place
+}
+
+const bridgedOrThrow = <A>(place: A | "unbridged", operation: string): A => {
   if (place === "unbridged") {
     throw new BridgeError({ operation })
   }
   return place
 }
 
+/** The task that runs this code. Throws where none does. */
+export const currentOrThrow = (operation: string): Place => {
+  const place = bridgedOrThrow(current(), operation)
+  if (place === undefined) {
+    throw new NoTaskError({ operation })
+  }
+  return place
+}
+
+/** The task that runs this code, or the program itself outside every task. Throws in a fiber outside the bridge. */
+export const currentOrProgram = (operation: string): Place => bridgedOrThrow(locate(), operation) ?? shared.program
+
+/** The state that a root task starts from, which need not be given anything: that of the place where it starts. */
+export const rootState = (): engine.State => {
+  const place = locate()
+  return place === "unbridged" ? engine.emptyState : stateOf(place ?? shared.program)
+}
+
 /** Runs code in a promise task. */
-export const runIn = <A>(task: Task, f: () => A): A => {
+export const runIn = <A>(task: Task | Part, f: () => A): A => {
   const host = shared.host
   shared.host = engine.currentFiber()
   try {
@@ -112,56 +151,127 @@ export const runIn = <A>(task: Task, f: () => A): A => {
   }
 }
 
-/** What `bind` and `snapshot` take: the promise task of the running code. */
-export const capture = (place: Place): Task => {
-  if (place instanceof Task) {
+/** The task that a part is of: the fiber while it runs this code, as for the fiber's own lines. */
+const whole = (place: Place): Task | engine.AnyFiber => {
+  if (!isPart(place)) {
     return place
   }
   const { running } = shared.hooks
-  return running !== undefined && running.fiber === place && running.registering && running.task !== undefined
+  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, place.task)
+    ? running.fiber
+    : place.task
+}
+
+const taskOf = (place: Place): Task => {
+  const task = whole(place)
+  if (isTask(task)) {
+    return task
+  }
+  const { running } = shared.hooks
+  return running !== undefined && running.fiber === task && running.task !== undefined
     ? running.task
-    : new Task(engine.stateOf(place), undefined, nowhere)
+    : new Task(engine.stateOf(task), undefined, nowhere)
+}
+
+/** Runs code as a part of a task: with another value of a local, and in all else as that task. */
+export const runWith = <A, B>(place: Place, local: engine.Local<A>, value: A, f: () => B): B => {
+  const values = new Map(isPart(place) ? place.values : undefined).set(local, value)
+  try {
+    return runIn(new Part(taskOf(place), values), f)
+  } finally {
+    follow(shared.storage.getStore())
+  }
+}
+
+/** Has what a fiber's code starts from here on see what the code has written. */
+const follow = (store: Task | Part | undefined): void => {
+  const { running } = shared.hooks
+  if (store !== undefined && running?.task !== undefined && running.fiber === engine.currentFiber()) {
+    const task = isPart(store) ? store.task : store
+    if (task !== running.task && isOf(running, task)) {
+      shared.storage.enterWith(isPart(store) ? new Part(running.task, store.values) : running.task)
+    }
+  }
+}
+
+/** What `bind` and `snapshot` take: the promise task of the running code. */
+export const capture = (place: Place): Task | Part => {
+  const task = whole(place)
+  const { running } = shared.hooks
+  const captured = isTask(task)
+    ? task
+    : running !== undefined && running.fiber === task && running.registering && running.task !== undefined
+    ? running.task
+    : new Task(engine.stateOf(task), undefined, nowhere)
+  return isPart(place) ? new Part(captured, place.values) : captured
 }
 
 /** A promise task of its own, with a given state. */
 export const make = (state: engine.State): Task => new Task(state, undefined, undefined)
 
-/** A child of a task. */
-export const fork = (place: Place): Task => make(engine.forkState(stateOf(place)))
+/** A context that a task can be started in: it gives itself to the task's state. */
+export interface TaskContext {
+  /** @internal */
+  readonly "~aiocontext/install": (state: engine.State) => engine.State
+}
+
+/** A child of a task; in a given context, if there is one. */
+export const fork = (place: Place, context: TaskContext | undefined): Task => {
+  const state = engine.forkState(stateOf(place))
+  return make(context === undefined ? state : context["~aiocontext/install"](state))
+}
 
 // -----------------------------------------------------------------------------------------------------------------
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
-const fiberOf = (place: Place): engine.AnyFiber | undefined => place instanceof Task ? place.fiber : place
-
 /** The state of a task. */
-export const stateOf = (place: Place): engine.State =>
-  place instanceof Task
-    ? place.fiber === undefined ? place.state : engine.stateOf(place.fiber)
-    : engine.stateOf(place)
+export const stateOf = (place: Place): engine.State => {
+  const task = whole(place)
+  let state = isTask(task) && task.fiber === undefined ? task.state : engine.stateOf(fiberOf(task)!)
+  if (isPart(place)) {
+    for (const [local, value] of place.values) {
+      state = engine.writeState(state, local, value)
+    }
+  }
+  return state
+}
+
+const fiberOf = (task: Task | engine.AnyFiber): engine.AnyFiber | undefined => isTask(task) ? task.fiber : task
 
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
-  const fiber = fiberOf(place)
+  const task = whole(place)
+  const fiber = fiberOf(task)
   return fiber === undefined
-    ? engine.serviceOf((place as Task).state, key)
+    ? engine.serviceOf((task as Task).state, key)
     : engine.serviceOfFiber(fiber, key)
 }
 
 /** A task-local value, in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
-  const fiber = fiberOf(place)
-  return fiber === undefined ? engine.valueOf((place as Task).state, ref) : engine.valueOfFiber(fiber, ref)
+  if (isPart(place) && place.values.has(ref)) {
+    return place.values.get(ref) as A
+  }
+  const task = whole(place)
+  const fiber = fiberOf(task)
+  return fiber === undefined ? engine.valueOf((task as Task).state, ref) : engine.valueOfFiber(fiber, ref)
+}
+
+/** Whether this is left-over code: of a fiber that has gone on, and not yet parted from it. */
+export const isLeftOver = (place: Place): boolean => {
+  const task = whole(place)
+  return isTask(task) && task.fiber === undefined && task.origin !== undefined
 }
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
-  if (place instanceof Task && place.fiber === undefined && place.origin !== undefined) {
-    const { origin } = place
-    place.origin = undefined
-    place.state = engine.detachState(place.state)
-    if (origin.task === place) {
+  const task = whole(place)
+  if (isTask(task) && task.fiber === undefined && task.origin !== undefined) {
+    const { origin } = task
+    task.origin = undefined
+    task.state = engine.detachState(task.state)
+    if (origin.task === task) {
       // the fiber's next lines must not start code in a task that is no longer the fiber's
       origin.state = undefined
     }
@@ -170,9 +280,14 @@ export const settle = (place: Place): void => {
 
 /** Writes a task-local value in a task. Left-over code must be settled first. */
 export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
-  const fiber = fiberOf(place)
+  if (isPart(place) && place.values.has(ref)) {
+    place.values.set(ref, value)
+    return
+  }
+  const task = whole(place)
+  const fiber = fiberOf(task)
   if (fiber === undefined) {
-    ;(place as Task).state = engine.writeState((place as Task).state, ref, value)
+    ;(task as Task).state = engine.writeState((task as Task).state, ref, value)
     return
   }
   engine.writeFiber(fiber, ref, value, keepHistory)
@@ -185,6 +300,9 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
       running.ended = [...(running.ended ?? []), running.task]
       renew(running)
       running.state = undefined
+      if (isPart(place)) {
+        shared.storage.enterWith(new Part(running.task, place.values))
+      }
     }
   }
 }
@@ -243,9 +361,19 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
   }
 }
 
+/** What a fiber without a parent has from the code that started it. */
+const inherit = (fiber: engine.AnyFiber): void => {
+  if (!shared.roots.has(fiber)) {
+    shared.roots.add(fiber)
+    const starter = shared.storage.getStore()
+    engine.inherit(fiber, (local) => valueOf(starter ?? shared.program, local), starter !== undefined)
+  }
+}
+
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   let state = shared.fibers.get(fiber)
   if (state === undefined) {
+    inherit(fiber)
     state = new BridgedFiber(fiber, async.capture())
     shared.fibers.set(fiber, state)
   }
@@ -258,6 +386,9 @@ function makeHooks(): Shared["hooks"] {
     start(fiber, parent) {
       const holder = parent === undefined ? undefined : shared.fibers.get(parent)
       const building = engine.buildingLayer(fiber)
+      if (parent === undefined) {
+        inherit(fiber)
+      }
       if (holder === undefined && building === undefined) {
         return
       }
