@@ -69,7 +69,7 @@ export const spanAttributes = <Self, Id extends string, Shape>(
 /**
  * The ready-made context, attached empty, with the bridge to promise code: all that a program needs to begin.
  */
-export const ContextLayer: EffectLayer.Layer<Ctx> = EffectLayer.provideMerge(
-  Ctx.layer({}),
-  engine.bridgeLayer(hooks)
+export const ContextLayer: EffectLayer.Layer<Ctx> = engine.approachLayer(
+  hooks,
+  EffectLayer.provideMerge(Ctx.layer({}), engine.bridgeLayer(hooks))
 )

@@ -474,6 +474,8 @@ export interface Running {
 /** What a bridge does when the engine starts, runs and suspends fibers. */
 export interface BridgeHooks {
   running: Running | undefined
+  /** A layer is about to give a fiber the bridge: the first that is known of it. */
+  approach(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
   /** What to schedule so that `task` runs in the fiber's async context. */
@@ -696,22 +698,38 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
   setState(fiber, FiberRefs.unsafeMake(locals))
 }
 
+/**
+ * A layer with the bridge in it. It takes note of the fiber before the building of layers first suspends it, which is
+ * while the code that started the fiber still waits.
+ */
+export const approachLayer = <A, E, R>(hooks: BridgeHooks, layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.suspend(() => {
+    const fiber = currentFiber()
+    if (fiber !== undefined) {
+      hooks.approach(fiber)
+    }
+    return layer
+  })
+
 /** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
 export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
-  Layer.scopedDiscard(Effect.acquireRelease(
-    withFiber((fiber) => {
-      const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
-      setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
-      keepBridged(fiber)
-      return Effect.succeed(bridge)
-    }),
-    (bridge) =>
+  approachLayer(
+    hooks,
+    Layer.scopedDiscard(Effect.acquireRelease(
       withFiber((fiber) => {
-        bridge.closed = true
-        dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
-        return Effect.void
-      })
-  ))
+        const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
+        setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
+        keepBridged(fiber)
+        return Effect.succeed(bridge)
+      }),
+      (bridge) =>
+        withFiber((fiber) => {
+          bridge.closed = true
+          dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
+          return Effect.void
+        })
+    ))
+  )
 
 /** The memo map of the layer that is being built where a fiber starts, if one is. */
 export const buildingLayer = (fiber: AnyFiber): unknown => serviceOfFiber(fiber, Layer.CurrentMemoMap.key)

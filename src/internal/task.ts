@@ -362,8 +362,8 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 /** What a fiber without a parent has from the code that started it. */
-const inherit = (fiber: engine.AnyFiber): void => {
-  if (!shared.roots.has(fiber)) {
+function inherit(fiber: engine.AnyFiber): void {
+  if (!shared.roots.has(fiber) && !shared.fibers.has(fiber)) {
     shared.roots.add(fiber)
     const starter = shared.storage.getStore()
     engine.inherit(fiber, (local) => valueOf(starter ?? shared.program, local), starter !== undefined)
@@ -383,6 +383,7 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
 function makeHooks(): Shared["hooks"] {
   return ({
     running: undefined,
+    approach: inherit,
     start(fiber, parent) {
       const holder = parent === undefined ? undefined : shared.fibers.get(parent)
       const building = engine.buildingLayer(fiber)
