@@ -87,6 +87,8 @@ interface Held {
   readonly moment: Entries | undefined
   /** Whether it is the task's, still what the program had when the task started, or one that was given. */
   readonly from: "task" | "program" | "given"
+  /** What the code is in besides, where it entered the context. */
+  readonly outer?: Held | undefined
 }
 
 const none: Entries = HashMap.empty()
@@ -95,7 +97,10 @@ const makeCell = (entries: Entries): Cell => ({ entries, entered: false })
 
 const hold = (entries: Entries, from: Held["from"]): Held => ({ cell: makeCell(entries), moment: entries, from })
 
-const given = (cell: Cell): Held => ({ cell, moment: undefined, from: "given" })
+const given = (cell: Cell, outer?: Held): Held => ({ cell, moment: undefined, from: "given", outer })
+
+const isIn = (cell: Cell, held: Held | undefined): boolean =>
+  held !== undefined && (held.cell === cell || isIn(cell, held.outer))
 
 const current: engine.Local<Held | undefined> = engine.makeLocal<Held | undefined>("contextvars", undefined, {
   fork: (held) => held && hold(held.cell.entries, held.from === "program" ? "program" : "task"),
@@ -128,8 +133,8 @@ const write = (place: tasks.Place, held: Held, entries: Entries): void => {
   }
 }
 
-const enter = <A>(operation: string, cell: Cell, f: () => A): A =>
-  tasks.runWith(tasks.currentOrProgram(operation), current, given(cell), f)
+const enter = <A>(place: tasks.Place, cell: Cell, f: () => A): A =>
+  tasks.runWith(place, current, given(cell, tasks.valueOf(place, current)), f)
 
 // -----------------------------------------------------------------------------------------------------------------
 // variables
@@ -310,25 +315,26 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
   run<Args extends Array<any>, A>(f: (...args: Args) => A, ...args: Args): A {
     checkFunction("Context.run", f)
     const cell = this["~contextvars/cell"]
-    if (cell.entered || tasks.valueOf(tasks.currentOrProgram("Context.run"), current)?.cell === cell) {
+    const place = tasks.currentOrProgram("Context.run")
+    if (cell.entered || isIn(cell, tasks.valueOf(place, current))) {
       throw new ContextEnteredError({ operation: "Context.run" })
     }
-    cell.entered = true
-    let left = true
-    try {
-      const result = enter("Context.run", cell, () => f(...args))
-      if (result instanceof Promise) {
-        left = false
-        return result.finally(() => {
-          cell.entered = false
-        }) as A
-      }
-      return result
-    } finally {
-      if (left) {
-        cell.entered = false
-      }
+    const leave = () => {
+      cell.entered = false
     }
+    cell.entered = true
+    let result: A
+    try {
+      result = enter(place, cell, () => f(...args))
+    } catch (error) {
+      leave()
+      throw error
+    }
+    if (result instanceof Promise) {
+      return result.finally(leave) as A
+    }
+    leave()
+    return result
   }
 
   /** A context with the same values, O(1). */
@@ -414,7 +420,7 @@ export const isolate = <Args extends Array<any>, G extends AnyGenerator>(
   checkFunction("isolate", generatorFunction)
   return function(this: unknown, ...args) {
     const cell = makeCell(entriesOf(tasks.currentOrProgram("isolate")))
-    const inside = <A>(f: () => A): A => enter("isolate", cell, f)
+    const inside = <A>(f: () => A): A => enter(tasks.currentOrProgram("isolate"), cell, f)
     const generator = inside(() => generatorFunction.apply(this, args))
     if (!hasProperty(generator, "next") || !hasProperty(generator, "return") || !hasProperty(generator, "throw")) {
       throw new TypeError(
