@@ -66,6 +66,7 @@ export class Variable<A> {
   readonly #defaultValue: A | undefined
 
   constructor(options?: VariableOptions<A>) {
+    adopt(this, new.target, Variable)
     if (isObject(options)) {
       if ("name" in options) {
         this.#name = toName(options.name)
@@ -116,6 +117,10 @@ export class Variable<A> {
  */
 export class Snapshot {
   readonly #mapping: Mapping = mappingHere("AsyncContext.Snapshot")
+
+  constructor() {
+    adopt(this, new.target, Snapshot)
+  }
 
   /**
    * The function, called with the values of this moment whoever calls it; `this` and the arguments are the call's.
@@ -174,6 +179,13 @@ function makeNamespace(): typeof AsyncContext {
   const namespace = Object.defineProperties({}, { Variable: member(Variable), Snapshot: member(Snapshot) })
   tag(namespace, "AsyncContext")
   return namespace as typeof AsyncContext
+}
+
+// what GetPrototypeFromConstructor does for a built-in constructor, where the new target has no prototype
+function adopt(self: object, target: Function, type: Function): void {
+  if (!isObject(target.prototype)) {
+    Object.setPrototypeOf(self, type.prototype)
+  }
 }
 
 function tag(target: object, value: string): void {
