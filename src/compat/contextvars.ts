@@ -331,6 +331,7 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
       throw error
     }
     if (result instanceof Promise) {
+      // what A is here: a promise of the same value
       return result.finally(leave) as A
     }
     leave()

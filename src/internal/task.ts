@@ -411,6 +411,7 @@ function makeHooks(): Shared["hooks"] {
         // a fiber that a layer starts and that outlives its building belongs to no request
         if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
           state.context = async.root.runInAsyncScope(async.capture)
+          engine.inherit(fiber, (local) => valueOf(shared.program, local), false)
         }
         state.builder = undefined
       }

@@ -908,6 +908,18 @@ describe("fibers", () => {
     await managed.dispose()
   })
 
+  it("that a layer starts and that outlive its building belong to nobody's run", async () => {
+    const variable = new AsyncContext.Variable<string>({ defaultValue: "nobody" })
+    const seen: Array<string | undefined> = []
+    const read = Effect.andThen(Effect.sleep(1), Effect.sync(() => seen.push(variable.get())))
+    const worker = Layer.scopedDiscard(Effect.forkScoped(read)).pipe(Layer.provideMerge(compat.layer))
+    const managed = ManagedRuntime.make(worker)
+    const builder = await variable.run("first request", () => managed.runPromise(Effect.sync(() => variable.get())))
+    await sleep(20)
+    expect([builder, ...seen]).toEqual(["first request", "nobody"])
+    await managed.dispose()
+  })
+
   it("throw BridgeError outside the bridge", () => {
     const variable = new AsyncContext.Variable<number>()
     const programs: Array<() => unknown> = [
