@@ -69,7 +69,7 @@ export const spanAttributes = <Self, Id extends string, Shape>(
 /**
  * The ready-made context, attached empty, with the bridge to promise code: all that a program needs to begin.
  */
-export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ EffectLayer.provideMerge(
-  /* @__PURE__ */ Ctx.layer({}),
-  /* @__PURE__ */ engine.bridgeLayer(hooks)
+export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ engine.approachLayer(
+  hooks,
+  /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), /* @__PURE__ */ engine.bridgeLayer(hooks))
 )

@@ -20,6 +20,7 @@ import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import type * as EffectLayer from "effect/Layer"
 import * as Option from "effect/Option"
+import { hasProperty } from "effect/Predicate"
 import type * as Context from "./Context.js"
 import { Ctx } from "./Context.js"
 import { KeyNotFoundError, NotAttachedError } from "./errors.js"
@@ -41,8 +42,17 @@ export const layer: EffectLayer.Layer<never> = /* @__PURE__ */ engine.bridgeLaye
 // the imperative map
 // -----------------------------------------------------------------------------------------------------------------
 
+/** A context that a task can be run in: a `Context` of `aiocontext/compat/contextvars`. */
+export type TaskContext = tasks.TaskContext
+
+/** Options of {@link fork}. */
+export interface ForkOptions {
+  /** Runs the task in this very context, across its awaits, and not in a copy of its parent's. */
+  readonly context?: TaskContext
+}
+
 /** Options of {@link ContextMap.runFork} and {@link runFork}. */
-export interface RunOptions {
+export interface RunOptions extends ForkOptions {
   /** Interrupts the fiber when it is aborted. */
   readonly signal?: AbortSignal
 }
@@ -237,8 +247,7 @@ class Imperative {
   run<A>(entries: object, f: () => A): A {
     checkFunction("context.run", f)
     const seed = specs.fromObject("context.run", entries)
-    const place = tasks.current()
-    const parent = place === undefined || place === "unbridged" ? engine.emptyState : tasks.stateOf(place)
+    const parent = tasks.rootState()
     const attachment = specs.attach(this.spec, seed, engine.serviceOf(parent, this.id), false, this.tag)
     return tasks.runIn(
       tasks.make(engine.attachState(engine.forkState(parent), this.spec.ref, attachment)),
@@ -272,7 +281,8 @@ export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
 /**
  * Runs code as a child of this task: asyncio's `ensure_future`. The signal is never aborted.
  */
-export const fork = <A>(f: TaskFunction<A>): Promise<A> => forkWith("compat.fork", f, new AbortController().signal)
+export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
+  forkWith("compat.fork", f, new AbortController().signal, contextOf("compat.fork", options))
 
 /**
  * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
@@ -327,9 +337,26 @@ const checkFunction = (operation: string, f: unknown): void => {
   }
 }
 
-const forkWith = <A>(operation: string, f: TaskFunction<A>, signal: AbortSignal): Promise<A> => {
+const contextOf = (operation: string, options: ForkOptions | undefined): TaskContext | undefined => {
+  const context: unknown = options?.context
+  if (context !== undefined && !hasProperty(context, "~aiocontext/install")) {
+    throw new TypeError(
+      `${operation} takes a Context of aiocontext/compat/contextvars, as in { context: copyContext() }, and got ${
+        String(context)
+      }`
+    )
+  }
+  return context as TaskContext | undefined
+}
+
+const forkWith = <A>(
+  operation: string,
+  f: TaskFunction<A>,
+  signal: AbortSignal,
+  context?: TaskContext
+): Promise<A> => {
   checkFunction(operation, f)
-  const child = tasks.fork(tasks.currentOrThrow(operation))
+  const child = tasks.fork(tasks.currentOrThrow(operation), context)
   return tasks.runIn(child, async () => f(signal))
 }
 
@@ -369,7 +396,12 @@ const start = <A, E>(
   effect: Effect.Effect<A, E, unknown>,
   options: RunOptions | undefined
 ): Fiber.RuntimeFiber<A, E> => {
-  const fiber = engine.runFork<A, E>(engine.withBridge(tasks.stateOf(place), tasks.hooks), effect)
+  const context = contextOf("compat.runFork", options)
+  const fiber = engine.runFork<A, E>(
+    engine.withBridge(tasks.stateOf(place), tasks.hooks),
+    effect,
+    context && ((state) => context["~aiocontext/install"](state))
+  )
   const signal = options?.signal
   if (signal !== undefined) {
     const abort = () => fiber.unsafeInterruptAsFork(fiber.id())

@@ -8,8 +8,8 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 
-// named, so that the declarations of this file need no inference
-type TaggedError<Tag extends string, Fields extends object> = new(
+/** @internal named, so that declarations need no inference */
+export type TaggedError<Tag extends string, Fields extends object> = new(
   fields: Fields
 ) => Cause.YieldableError & { readonly _tag: Tag } & Readonly<Fields>
 

@@ -47,9 +47,6 @@ export type State = FiberRefs.FiberRefs
 /** A service tag, as the engine sees it. */
 export type AnyTag = Context.Tag<any, any>
 
-/** How `runFork` may be told to run. */
-export type RunForkOptions = Runtime.RunForkOptions
-
 // What the class behind a `RuntimeFiber` has beyond its interface. `getFiberRefs()` builds a new object at each call,
 // and the interface has no way to write; a fiber that is suspended, or that runs this very code, may be written to.
 interface FiberInternals extends AnyFiber {
@@ -83,6 +80,10 @@ const detachers = /* @__PURE__ */ globalValue(
 
 /** The fiber refs that the library makes. */
 const own = /* @__PURE__ */ globalValue("aiocontext/own", () => new Set<FiberRef.FiberRef<any>>())
+
+const heirs = /* @__PURE__ */ globalValue("aiocontext/heirs", () => new Map<Local<any>, Inherit<any>>())
+
+type Inherit<A> = (own: A, outer: A, inTask: boolean) => A
 
 type Patch = (value: Entries) => Entries
 
@@ -123,6 +124,11 @@ export interface LocalOptions<A> {
   readonly detach?: (value: A) => A
   /** The value of a task that has none when it starts a child, for both to have. Default: the child has none either. */
   readonly seed?: () => A
+  /**
+   * The value of a fiber without a parent, given what it was started with and the value of the code that started it: a
+   * task's (`inTask`), or the program's. Default: what it was started with.
+   */
+  readonly inherit?: Inherit<A>
 }
 
 const taskLocals = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<Local<any>, LocalOptions<any>>())
@@ -148,8 +154,22 @@ export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): 
     if (options.detach !== undefined) {
       detachers.set(local, options.detach)
     }
+    if (options.inherit !== undefined) {
+      heirs.set(local, options.inherit)
+    }
     return local
   })
+
+/** Gives a fiber without a parent what it has from the code that started it. */
+export const inherit = (fiber: AnyFiber, outer: <A>(local: Local<A>) => A, inTask: boolean): void => {
+  for (const [local, inherit] of heirs) {
+    const own = valueOfFiber(fiber, local)
+    const value = inherit(own, outer(local), inTask)
+    if (value !== own) {
+      writeFiber(fiber, local, value, false)
+    }
+  }
+}
 
 // -----------------------------------------------------------------------------------------------------------------
 // states
@@ -590,11 +610,14 @@ export const onResponse = <A, E, R>(app: Effect.Effect<A, E, R>, f: (response: A
     })
   })
 
-/** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
+/**
+ * Starts a fiber as a child of the task with this state; `install` changes the child's. It can be interrupted, wherever
+ * the state is from.
+ */
 export const runFork = <A, E>(
   state: State,
   effect: Effect.Effect<A, E, unknown>,
-  options?: RunForkOptions
+  install?: (state: State) => State
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(
     Runtime.make({
@@ -603,7 +626,7 @@ export const runFork = <A, E>(
       runtimeFlags: Runtime.defaultRuntime.runtimeFlags
     }),
     effect,
-    options
+    install && { updateRefs: install }
   )
 
 /** What a promise rejects with where an effect failed. */
@@ -627,6 +650,8 @@ export interface Running {
 /** What a bridge does when the engine starts, runs and suspends fibers. */
 export interface BridgeHooks {
   running: Running | undefined
+  /** A layer is about to give a fiber the bridge: the first that is known of it. */
+  approach(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
   /** What to schedule so that `task` runs in the fiber's async context. */
@@ -887,21 +912,37 @@ const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
   setState(fiber, FiberRefs.unsafeMake(locals))
 }
 
+/**
+ * A layer with the bridge in it. It takes note of the fiber before the building of layers first suspends it, which is
+ * while the code that started the fiber still waits.
+ */
+export const approachLayer = <A, E, R>(hooks: BridgeHooks, layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.suspend(() => {
+    const fiber = currentFiber()
+    if (fiber !== undefined) {
+      hooks.approach(fiber)
+    }
+    return layer
+  })
+
 /** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
 export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
-  Layer.scopedDiscard(withFinalizer(
-    (fiber) => {
-      learnSupervisorRef(fiber)
-      const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
-      setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
-      keepBridged(fiber)
-      return bridge
-    },
-    (fiber, bridge) => {
-      bridge.closed = true
-      dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
-    }
-  ))
+  approachLayer(
+    hooks,
+    Layer.scopedDiscard(withFinalizer(
+      (fiber) => {
+        learnSupervisorRef(fiber)
+        const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
+        setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
+        keepBridged(fiber)
+        return bridge
+      },
+      (fiber, bridge) => {
+        bridge.closed = true
+        dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
+      }
+    ))
+  )
 
 /** The memo map of the layer that is being built where a fiber starts, if one is. */
 export const buildingLayer = (fiber: AnyFiber): unknown => serviceOfFiber(fiber, Layer.CurrentMemoMap.key)

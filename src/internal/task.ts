@@ -13,6 +13,7 @@ import { globalValue } from "./global.js"
 
 /** A promise task. */
 export class Task {
+  readonly _tag = "aiocontext/Task" as const
   /** The fiber that waits for this code, while it does. */
   fiber: engine.AnyFiber | undefined
   state: engine.State
@@ -34,11 +35,19 @@ interface Origin {
 
 const nowhere: Origin = { task: undefined, state: undefined }
 
-/** What runs imperative code. */
-export type Place = Task | engine.AnyFiber
+/** A part of a task: code in which some locals have values of their own. All else it shares with the task. */
+export class Part {
+  readonly _tag = "aiocontext/Part" as const
+  constructor(readonly task: Task, readonly values: Map<engine.Local<any>, unknown>) {}
+}
 
-// by what it has: another copy of the package may have made it
-const isTask = (place: Place): place is Task => "origin" in place
+/** What runs imperative code. */
+export type Place = Task | Part | engine.AnyFiber
+
+// told by their tags: another copy of the package may have made them
+const isTask = (place: Place): place is Task => (place as Partial<Task>)._tag === "aiocontext/Task"
+
+const isPart = (place: Place | undefined): place is Part => (place as Partial<Part>)?._tag === "aiocontext/Part"
 
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
@@ -57,16 +66,22 @@ class BridgedFiber implements engine.Running, Origin {
 }
 
 interface Shared {
-  readonly storage: Storage<Task>
+  readonly storage: Storage<Task | Part>
   readonly fibers: WeakMap<engine.AnyFiber, BridgedFiber>
+  /** Fibers without a parent that have inherited: once for all, wherever they enter a bridge again. */
+  readonly roots: WeakSet<engine.AnyFiber>
+  /** What is set outside every task, for the tasks that start there. */
+  readonly program: Task
   /** The fiber that called, synchronously, what made a promise task current. */
   host: engine.AnyFiber | undefined
 }
 
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
 const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => ({
-  storage: async.makeStorage<Task>(),
+  storage: async.makeStorage<Task | Part>(),
   fibers: new WeakMap(),
+  roots: new WeakSet(),
+  program: new Task(engine.emptyState, undefined, undefined),
   host: undefined
 }))
 
@@ -75,11 +90,10 @@ const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => ({
 // -----------------------------------------------------------------------------------------------------------------
 
 /** Whether a task's code is that of the operation which a fiber runs. */
-const isOf = (running: BridgedFiber, task: Task): boolean =>
-  task.origin === running && task.operation === running.operation
+const isOf = (running: BridgedFiber, task: Task | undefined): boolean =>
+  task === undefined || task === running.task || (task.origin === running && task.operation === running.operation)
 
-/** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
-export const current = (): Place | "unbridged" | undefined => {
+const locate = (): Place | "unbridged" | undefined => {
   const fiber = engine.currentFiber()
   const task = shared.storage.getStore()
   if (fiber === undefined) {
@@ -87,7 +101,7 @@ export const current = (): Place | "unbridged" | undefined => {
   }
   const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
-    return task === undefined || task === running.task || isOf(running, task) ? fiber : task
+    return isPart(task) || !isOf(running, task) ? task : fiber
   }
   if (task !== undefined && shared.host === fiber) {
     return task
@@ -95,20 +109,39 @@ export const current = (): Place | "unbridged" | undefined => {
   return engine.isBridged(fiber) ? fiber : "unbridged"
 }
 
-/** The task that runs this code. Throws where none does. */
-export const currentOrThrow = (operation: string): Place => {
-  const place = current()
-  if (place === undefined) {
-    throw new NoTaskError(async.follows ? { operation } : { operation, browser: true })
-  }
+/** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
+export const current = (): Place | "unbridged" | undefined => {
+  const place = locate()
+  return place !== "unbridged" && isPart(place) && place.task === shared.program ? undefined : place
+}
+
+const bridgedOrThrow = <A>(place: A | "unbridged", operation: string): A => {
   if (place === "unbridged") {
     throw new BridgeError({ operation })
   }
   return place
 }
 
+/** The task that runs this code. Throws where none does. */
+export const currentOrThrow = (operation: string): Place => {
+  const place = bridgedOrThrow(current(), operation)
+  if (place === undefined) {
+    throw new NoTaskError(async.follows ? { operation } : { operation, browser: true })
+  }
+  return place
+}
+
+/** The task that runs this code, or the program itself outside every task. Throws in a fiber outside the bridge. */
+export const currentOrProgram = (operation: string): Place => bridgedOrThrow(locate(), operation) ?? shared.program
+
+/** The state that a root task starts from, which need not be given anything: that of the place where it starts. */
+export const rootState = (): engine.State => {
+  const place = locate()
+  return place === "unbridged" ? engine.emptyState : stateOf(place ?? shared.program)
+}
+
 /** Runs code in a promise task. */
-export const runIn = <A>(task: Task, f: () => A): A => {
+export const runIn = <A>(task: Task | Part, f: () => A): A => {
   const host = shared.host
   shared.host = engine.currentFiber()
   try {
@@ -118,28 +151,76 @@ export const runIn = <A>(task: Task, f: () => A): A => {
   }
 }
 
-/** What `bind` and `snapshot` take: the promise task of the running code. */
-export const capture = (place: Place): Task => {
-  if (isTask(place)) {
+/** The task that a part is of: the fiber while it runs this code, as for the fiber's own lines. */
+const whole = (place: Place): Task | engine.AnyFiber => {
+  if (!isPart(place)) {
     return place
   }
   const { running } = hooks
-  if (running === undefined || running.fiber !== place) {
-    return new Task(engine.stateOf(place), undefined, nowhere)
+  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, place.task)
+    ? running.fiber
+    : place.task
+}
+
+/** The promise task of a place's code. `lasting` is for code that may run when the fiber has gone on. */
+const taskOf = (place: Place, lasting: boolean): Task => {
+  const task = whole(place)
+  if (isTask(task)) {
+    return task
   }
-  if (running.registering && running.task !== undefined) {
+  const { running } = hooks
+  if (running === undefined || running.fiber !== task) {
+    return new Task(engine.stateOf(task), undefined, nowhere)
+  }
+  if (running.task !== undefined && (running.registering || !lasting)) {
     return running.task
   }
-  const task = new Task(engine.stateOf(place), undefined, running)
-  task.operation = running.operation
-  return task
+  const captured = new Task(engine.stateOf(task), undefined, running)
+  captured.operation = running.operation
+  return captured
+}
+
+/** Runs code as a part of a task: with another value of a local, and in all else as that task. */
+export const runWith = <A, B>(place: Place, local: engine.Local<A>, value: A, f: () => B): B => {
+  const values = new Map(isPart(place) ? place.values : undefined).set(local, value)
+  try {
+    return runIn(new Part(taskOf(place, false), values), f)
+  } finally {
+    follow(shared.storage.getStore())
+  }
+}
+
+/** Has what a fiber's code starts from here on see what the code has written. */
+const follow = (store: Task | Part | undefined): void => {
+  const { running } = hooks
+  if (store !== undefined && running?.task !== undefined && running.fiber === engine.currentFiber()) {
+    const task = isPart(store) ? store.task : store
+    if (task !== running.task && isOf(running, task)) {
+      shared.storage.enterWith(isPart(store) ? new Part(running.task, store.values) : running.task)
+    }
+  }
+}
+
+/** What `bind` and `snapshot` take: the promise task of the running code. */
+export const capture = (place: Place): Task | Part => {
+  const captured = taskOf(place, true)
+  return isPart(place) ? new Part(captured, place.values) : captured
 }
 
 /** A promise task of its own, with a given state. */
 export const make = (state: engine.State): Task => new Task(state, undefined, undefined)
 
-/** A child of a task. */
-export const fork = (place: Place): Task => make(engine.forkState(stateOf(place)))
+/** A context that a task can be started in: it gives itself to the task's state. */
+export interface TaskContext {
+  /** @internal */
+  readonly "~aiocontext/install": (state: engine.State) => engine.State
+}
+
+/** A child of a task; in a given context, if there is one. */
+export const fork = (place: Place, context?: TaskContext): Task => {
+  const state = engine.forkState(stateOf(place))
+  return make(context === undefined ? state : context["~aiocontext/install"](state))
+}
 
 /** A child of the running task; a task of its own where none is known. */
 export const start = (): Task => {
@@ -151,44 +232,62 @@ export const start = (): Task => {
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
-const fiberOf = (place: Place): engine.AnyFiber | undefined => isTask(place) ? place.fiber : place
-
-const stateNow = (place: Place): engine.State => {
-  const fiber = fiberOf(place)
-  return fiber === undefined ? (place as Task).state : engine.stateOf(fiber)
+const stateNow = (task: Task | engine.AnyFiber): engine.State => {
+  const fiber = fiberOf(task)
+  return fiber === undefined ? (task as Task).state : engine.stateOf(fiber)
 }
 
 /** The state of a task, for a child to start from. */
 export const stateOf = (place: Place): engine.State => {
-  const state = stateNow(place)
-  if (engine.readyState(state) !== state) {
-    settle(place)
-    replace(place, engine.readyState(stateNow(place)))
+  const task = whole(place)
+  if (engine.readyState(stateNow(task)) !== stateNow(task)) {
+    settle(task)
+    replace(task, engine.readyState(stateNow(task)))
   }
-  return stateNow(place)
+  let state = stateNow(task)
+  if (isPart(place)) {
+    for (const [local, value] of place.values) {
+      state = engine.writeState(state, local, value)
+    }
+  }
+  return state
 }
+
+const fiberOf = (task: Task | engine.AnyFiber): engine.AnyFiber | undefined => isTask(task) ? task.fiber : task
 
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
-  const fiber = fiberOf(place)
+  const task = whole(place)
+  const fiber = fiberOf(task)
   return fiber === undefined
-    ? engine.serviceOf((place as Task).state, key)
+    ? engine.serviceOf((task as Task).state, key)
     : engine.serviceOfFiber(fiber, key)
 }
 
 /** A task-local value, in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
-  const fiber = fiberOf(place)
-  return fiber === undefined ? engine.valueOf((place as Task).state, ref) : engine.valueOfFiber(fiber, ref)
+  if (isPart(place) && place.values.has(ref)) {
+    return place.values.get(ref) as A
+  }
+  const task = whole(place)
+  const fiber = fiberOf(task)
+  return fiber === undefined ? engine.valueOf((task as Task).state, ref) : engine.valueOfFiber(fiber, ref)
+}
+
+/** Whether this is left-over code: of a fiber that has gone on, and not yet parted from it. */
+export const isLeftOver = (place: Place): boolean => {
+  const task = whole(place)
+  return isTask(task) && task.fiber === undefined && task.origin !== undefined
 }
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
-  if (isTask(place) && place.fiber === undefined && place.origin !== undefined) {
-    const { origin } = place
-    place.origin = undefined
-    place.state = engine.detachState(place.state)
-    if (origin.task === place) {
+  const task = whole(place)
+  if (isTask(task) && task.fiber === undefined && task.origin !== undefined) {
+    const { origin } = task
+    task.origin = undefined
+    task.state = engine.detachState(task.state)
+    if (origin.task === task) {
       // the fiber's next lines must not start code in a task that is no longer the fiber's
       origin.state = undefined
     }
@@ -197,26 +296,31 @@ export const settle = (place: Place): void => {
 
 /** Writes a task-local value in a task. Left-over code must be settled first. */
 export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
-  const fiber = fiberOf(place)
+  if (isPart(place) && place.values.has(ref)) {
+    place.values.set(ref, value)
+    return
+  }
+  const task = whole(place)
+  const fiber = fiberOf(task)
   if (fiber === undefined) {
-    ;(place as Task).state = engine.writeState((place as Task).state, ref, value)
+    ;(task as Task).state = engine.writeState((task as Task).state, ref, value)
   } else {
     engine.writeFiber(fiber, ref, value, keepHistory)
-    wrote(fiber)
+    wrote(fiber, place)
   }
 }
 
-const replace = (place: Place, state: engine.State): void => {
-  const fiber = fiberOf(place)
+const replace = (task: Task | engine.AnyFiber, state: engine.State): void => {
+  const fiber = fiberOf(task)
   if (fiber === undefined) {
-    ;(place as Task).state = state
+    ;(task as Task).state = state
   } else {
     engine.setState(fiber, state)
-    wrote(fiber)
+    wrote(fiber, task)
   }
 }
 
-const wrote = (fiber: engine.AnyFiber): void => {
+const wrote = (fiber: engine.AnyFiber, place: Place): void => {
   const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
     if (running.registering) {
@@ -226,6 +330,9 @@ const wrote = (fiber: engine.AnyFiber): void => {
       running.task.operation = running.operation
       renew(running)
       running.state = undefined
+      if (isPart(place)) {
+        shared.storage.enterWith(new Part(running.task, place.values))
+      }
     }
   }
 }
@@ -283,9 +390,19 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
   }
 }
 
+/** What a fiber without a parent has from the code that started it. */
+function inherit(fiber: engine.AnyFiber): void {
+  if (!shared.roots.has(fiber) && !shared.fibers.has(fiber)) {
+    shared.roots.add(fiber)
+    const starter = shared.storage.getStore()
+    engine.inherit(fiber, (local) => valueOf(starter ?? shared.program, local), starter !== undefined)
+  }
+}
+
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   let state = shared.fibers.get(fiber)
   if (state === undefined) {
+    inherit(fiber)
     state = new BridgedFiber(fiber, async.capture())
     shared.fibers.set(fiber, state)
   }
@@ -300,9 +417,13 @@ interface Hooks extends engine.BridgeHooks {
 /** The bridge's hooks into the engine. */
 export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): Hooks => ({
   running: undefined,
+  approach: inherit,
   start(fiber, parent) {
     const holder = parent === undefined ? undefined : shared.fibers.get(parent)
     const building = engine.buildingLayer(fiber)
+    if (parent === undefined) {
+      inherit(fiber)
+    }
     if (holder === undefined && building === undefined) {
       return
     }
@@ -324,6 +445,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
       // a fiber that a layer starts and that outlives its building belongs to no request
       if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
         state.context = async.root.runInAsyncScope(async.capture)
+        engine.inherit(fiber, (local) => valueOf(shared.program, local), false)
       }
       state.builder = undefined
     }

@@ -1,0 +1,65 @@
+import { describe, expect, it } from "@effect/vitest"
+import { compat, context, ContextLayer, Ctx } from "aiocontext"
+import { AsyncContext } from "aiocontext/compat/AsyncContext"
+import { ContextVar, copyContext } from "aiocontext/compat/contextvars"
+import { Effect } from "effect"
+import { vi } from "vitest"
+
+/** The package, loaded once more. */
+const loadCopy = async () => {
+  vi.resetModules()
+  const copy = await import("aiocontext")
+  const contextvars = await import("aiocontext/compat/contextvars")
+  const asyncContext = await import("aiocontext/compat/AsyncContext")
+  expect(copy.compat.fork).not.toBe(compat.fork)
+  return { ...copy, ...contextvars, AsyncContext: asyncContext.AsyncContext }
+}
+
+describe("two copies of the package in one process", () => {
+  it("are in the same tasks: promise code", async () => {
+    const copy = await loadCopy()
+    await context.run({ a: 1 }, async () => {
+      copy.context.set("b", 2)
+      await Promise.resolve()
+      await copy.compat.fork(async () => {
+        await Promise.resolve()
+        expect([context.get("a"), copy.context.get("b")]).toEqual([1, 2])
+        context.set("a", "child")
+      })
+      expect(copy.context.toObject()).toEqual({ a: 1, b: 2 })
+    })
+  })
+
+  it("are in the same tasks: fibers", async () => {
+    const copy = await loadCopy()
+    const program = Effect.gen(function*() {
+      yield* Effect.promise(async () => {
+        await Promise.resolve()
+        context.set("a", 1)
+        copy.context.set("b", 2)
+      })
+      return [yield* Ctx.get("a"), yield* copy.Ctx.get("b"), copy.context.get("a")]
+    })
+    expect(await Effect.runPromise(Effect.provide(program, ContextLayer))).toEqual([1, 2, 1])
+  })
+
+  it("share contexts and mappings, each with its own variables", async () => {
+    const copy = await loadCopy()
+    const [a, b] = [new ContextVar<number>("a"), new copy.ContextVar<number>("b")]
+    const [v, w] = [new AsyncContext.Variable<string>(), new copy.AsyncContext.Variable<string>()]
+    await context.run({}, async () => {
+      a.set(1)
+      b.set(2)
+      const ctx = copyContext()
+      expect([copy.copyContext().get(a), ctx.get(b)]).toEqual([1, 2])
+      await copy.compat.fork(() => [a.set(3), b.set(4)], { context: ctx })
+      expect([ctx.get(a), ctx.get(b), a.get(), b.get()]).toEqual([3, 4, 1, 2])
+      v.run("v", () =>
+        w.run("w", () => {
+          expect([v.get(), w.get()]).toEqual(["v", "w"])
+          copy.context.set("written", true)
+        }))
+      expect(context.get("written")).toBe(true)
+    })
+  })
+})
