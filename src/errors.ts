@@ -104,6 +104,6 @@ export class ForkError extends ForkErrorBase {
 }
 
 /**
- * Every error of the library.
+ * Every error of the library: match on `_tag`, or on the class.
  */
 export type AioContextError = NoTaskError | BridgeError | NotAttachedError | KeyNotFoundError | ForkError
