@@ -12,6 +12,8 @@
  *
  * The model is that of Python's AioContext, a dict on the running asyncio task; the map is an immutable `HashMap` in a
  * `FiberRef`, so a child's copy costs nothing, as with CPython's `contextvars` (PEP 567).
+ *
+ * @module
  */
 import * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -127,6 +129,7 @@ export interface Options<Shape> {
 export interface Attached<Shape> {
   /** The entries that the context was attached with. */
   readonly seed: Entries
+  /** Carries the shape for the types; there is nothing in it. */
   readonly _Shape?: (_: never) => Shape
 }
 

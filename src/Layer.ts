@@ -4,6 +4,8 @@
  * A layer's fiber is joined by whoever builds it, so the seed reaches the region in every way that a layer can be
  * provided: merged, memoized, in a runtime. What the region writes stays in the region; closing the layer, in whatever
  * fiber, has nothing to restore.
+ *
+ * @module
  */
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"

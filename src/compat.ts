@@ -11,6 +11,8 @@
  *   for every `AsyncLocalStorage` of the process.
  *
  * The model is asyncio's: a task holds its context across its awaits, and a child task copies it.
+ *
+ * @module
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"

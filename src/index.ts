@@ -1,5 +1,7 @@
 /**
  * Task-local context for Effect fibers and for the promise code around them, in one map.
+ *
+ * @module
  */
 export * as compat from "./compat.js"
 export { context } from "./compat.js"
