@@ -5,16 +5,19 @@
  * - A block is a program of its own, with all its imports.
  * - It prints exactly what it says, in that order: `// => text`, on a line of its own or at the end of one, or any
  *   comment at the end of a `console.log` line. `…` in such a text stands for anything.
+ * - A block that imports vitest is a test file, and passes.
  * - A line that must not compile carries `// @ts-expect-error`.
  * - Code of another library, which is only there to be compared with, is marked "ts foreign" and left alone.
  *
- * All blocks are checked in one program and run in one process, each after the one before has nothing left to do.
+ * All blocks are checked in one program and run in one process, each after the one before has nothing left to do; test
+ * files are run by one vitest.
  */
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
 import { format } from "node:util"
 import ts from "typescript"
+import { startVitest } from "vitest/node"
 
 interface Example {
   readonly source: string
@@ -68,6 +71,9 @@ const saysOf = (line: string): ReadonlyArray<string> => {
   return said === null ? [] : [said[1]!.trimEnd()]
 }
 
+const isTest = (code: ReadonlyArray<string>): boolean =>
+  code.some((line) => /^import .* from "(@effect\/)?vitest"/.test(line))
+
 const examplesIn = (path: string): ReadonlyArray<Example> => {
   const source = relative(root, path)
   const lines = linesOf(path)
@@ -94,7 +100,7 @@ const examplesIn = (path: string): ReadonlyArray<Example> => {
       line: start + 1,
       code: code.join("\n"),
       says: code.flatMap(saysOf),
-      path: join(folder, `${source.replace(/[^\w.-]+/g, "_")}_${start + 1}.ts`)
+      path: join(folder, `${source.replace(/[^\w.-]+/g, "_")}_${start + 1}${isTest(code) ? ".test" : ""}.ts`)
     })
   }
   return examples
@@ -177,6 +183,29 @@ const run = async (example: Example): Promise<ReadonlyArray<string>> => {
   return problems.length > 0 ? problems : compare(example, printed)
 }
 
+const runTests = async (examples: ReadonlyArray<Example>): Promise<ReadonlyArray<string>> => {
+  if (examples.length === 0) {
+    return []
+  }
+  const vitest = await startVitest("test", [], {
+    root,
+    include: [".examples/*.test.ts"],
+    watch: false,
+    reporters: [{}]
+  })
+  const problems = examples.flatMap((example) => {
+    const module = vitest.state.getTestModules().find(({ moduleId }) => moduleId === example.path)
+    const tests = [...module?.children.allTests() ?? []]
+    const errors = [...module?.errors() ?? [], ...tests.flatMap((test) => test.result().errors ?? [])]
+    return [
+      ...errors.map(({ message }) => `${placeOf(example)}: fails with ${message}`),
+      ...(tests.length + errors.length === 0 ? [`${placeOf(example)}: has no test`] : [])
+    ]
+  })
+  await vitest.close()
+  return problems
+}
+
 const main = async (picked: ReadonlyArray<string>): Promise<void> => {
   const readme = join(root, "README.md")
   const examples = [
@@ -194,9 +223,17 @@ const main = async (picked: ReadonlyArray<string>): Promise<void> => {
     writeFileSync(path, `${code}\nexport {}\n`)
   }
   const problems: Array<string> = []
+  const tests: Array<Example> = []
   for (const [example, errors] of compile(examples)) {
-    problems.push(...(errors.length > 0 ? errors : await run(example)))
+    if (errors.length > 0) {
+      problems.push(...errors)
+    } else if (example.path.endsWith(".test.ts")) {
+      tests.push(example)
+    } else {
+      problems.push(...await run(example))
+    }
   }
+  problems.push(...await runTests(tests))
   problems.forEach((problem) => console.error(problem))
   const files = new Set(examples.map(({ source }) => source)).size
   console.log(
