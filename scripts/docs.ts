@@ -39,6 +39,7 @@ const app = await Application.bootstrap({
   projectDocuments: [...filesIn("docs/guide", ".md"), ...filesIn("docs", ".md"), ...present("CHANGELOG.md")],
   readme: present("README.md")[0] ?? "none",
   out: join(root, "docs/site"),
+  customCss: join(root, "scripts/docs.css"),
   includeVersion: true,
   excludeInternal: true,
   excludeExternals: true,
