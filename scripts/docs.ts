@@ -67,6 +67,8 @@ const app = await Application.bootstrap({
   intentionallyNotExported: ["Ref", "AnyFiber"],
   requiredToBeDocumented: ["Module", "Class", "Interface", "TypeAlias", "Variable", "Function", "CallSignature"],
   sort: ["documents-first", "kind", "source-order"],
+  kindSortOrder: ["Document", "Module", "Function", "Variable", "Class", "Interface", "TypeAlias", "Reference"],
+  groupOrder: ["Documents", "Modules", "Functions", "Variables", "Classes", "Interfaces", "Type Aliases"],
   sortEntryPoints: false,
   navigation: { includeFolders: false, includeGroups: false, includeCategories: false },
   treatWarningsAsErrors: true,

@@ -7,7 +7,7 @@
  *   that joins the child, key by key.
  * - **Race, timeout, interruption.** The loser's writes are gone with it. The winner is joined.
  * - **Regions.** `provide` and `layer` attach the context: inside there is a map, outside there is none, or the outer
- *   one as it was. Leaving a region, however, leaves nothing of it in the fiber.
+ *   one as it was. However a region ends, nothing of it stays in the fiber.
  * - **One fiber is one task.** What sequential code sets is seen after it.
  *
  * The model is that of Python's AioContext, a dict on the running asyncio task; the map is an immutable `HashMap` in a

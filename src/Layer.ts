@@ -101,8 +101,8 @@ export const config = <Self, Id extends string, Shape, A extends Shape>(
  *   yield* Effect.log("out")
  * }).pipe(Request.provide({ request_id: "r-1" }))
  *
- * const program = handler.pipe(Effect.provide([ContextLayers.logAnnotations(Request), Logger.logFmt]))
- * await Effect.runPromise(program)
+ * const logs = [ContextLayers.logAnnotations(Request), Logger.logFmt] as const
+ * await Effect.runPromise(handler.pipe(Effect.provide(logs)))
  * // => … message=in request_id=r-1
  * // => … message=out request_id=r-1 user=ann
  * ```

@@ -355,7 +355,8 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<any>>>(
  *
  * await context.run({}, async () => {
  *   const late = compat.timeout((signal) => setTimeout(60_000, "done", { signal }), "10 millis")
- *   await late.catch((error) => console.log(error.message)) // => compat.timeout: the task took longer than 10ms
+ *   await late.catch((error) => console.log(error.message))
+ *   // => compat.timeout: the task took longer than 10ms
  * })
  * ```
  */
@@ -438,7 +439,8 @@ export const bind = <Args extends Array<any>, A>(f: (...args: Args) => A): (...a
  * import { compat, context } from "aiocontext"
  *
  * const inTask = context.run({ request_id: "r-1" }, () => compat.snapshot())
- * console.log(context.peek("request_id", "none"), inTask(() => context.get("request_id"))) // => none r-1
+ * console.log(context.peek("request_id", "none")) // => none
+ * console.log(inTask(() => context.get("request_id"))) // => r-1
  * ```
  */
 export const snapshot = (): <A>(f: () => A) => A => {
@@ -498,7 +500,8 @@ const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
  *   return compat.runPromise(greet)
  * }
  *
- * console.log(await Effect.runPromise(Effect.provide(Effect.promise(legacy), ContextLayer))) // => hello ann
+ * const program = Effect.promise(legacy)
+ * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => hello ann
  * ```
  */
 export const runPromise = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
