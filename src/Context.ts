@@ -7,11 +7,13 @@
  *   that joins the child, key by key.
  * - **Race, timeout, interruption.** The loser's writes are gone with it. The winner is joined.
  * - **Regions.** `provide` and `layer` attach the context: inside there is a map, outside there is none, or the outer
- *   one as it was. Leaving a region, however, leaves nothing of it in the fiber.
+ *   one as it was. However a region ends, nothing of it stays in the fiber.
  * - **One fiber is one task.** What sequential code sets is seen after it.
  *
  * The model is that of Python's AioContext, a dict on the running asyncio task; the map is an immutable `HashMap` in a
  * `FiberRef`, so a child's copy costs nothing, as with CPython's `contextvars` (PEP 567).
+ *
+ * @module
  */
 import * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
@@ -41,7 +43,7 @@ export const copy: Fork = attachments.copy
 
 /**
  * A child gets values of its own: `structuredClone` of its parent's, O(n). A value that cannot be cloned (a function,
- * say) fails the fork with a {@link ForkError} that names its key. Classes come out as plain objects.
+ * say) fails the fork with a {@link ForkError} that names its key. Instances of your classes come out as plain objects.
  */
 export const deepCopy: Fork = (parent) => {
   const entries = HashMap.toEntries(parent)
@@ -65,10 +67,26 @@ const isCloneable = (value: unknown): boolean => {
 /**
  * A child reads what it wrote itself, and behind it its parent's *current* values; what it deletes and clears are its
  * own writes. The fork is O(1), a read O(depth of the nesting), the whole map O(n). As Python's `ChainMap.new_child`.
+ *
+ * @example
+ * ```ts
+ * import { Effect, Fiber } from "effect"
+ * import * as Context from "aiocontext/Context"
+ *
+ * class Settings extends Context.Tag("app/Settings")<Settings>({ fork: Context.chain }) {}
+ *
+ * const program = Effect.gen(function*() {
+ *   const child = yield* Effect.fork(Effect.andThen(Effect.yieldNow(), Settings.get("level")))
+ *   yield* Settings.set("level", "debug") // after the fork, and the child sees it
+ *   console.log(yield* Fiber.join(child)) // => debug
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Settings.provide({ level: "info" })))
+ * ```
  */
 export const chain: Fork = attachments.chain
 
-/** Parent and child are one map, whoever writes. O(1). */
+/** Parent and child are one map, whoever writes, whichever of them ends first. O(1). */
 export const share: Fork = attachments.share
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -109,7 +127,9 @@ export interface Options<Shape> {
 
 /** What is in a fiber's services where a context is attached. Opaque: read it through the tag. */
 export interface Attached<Shape> {
+  /** The entries that the context was attached with. */
   readonly seed: Entries
+  /** Carries the shape for the types; there is nothing in it. */
   readonly _Shape?: (_: never) => Shape
 }
 
@@ -121,11 +141,15 @@ export interface Snapshot<Self> {
   readonly run: <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
 }
 
-/** A context, whichever. */
+/** A context, whichever: what {@link attached} lists. */
 export interface Any {
+  /** The context's id. */
   readonly key: string
+  /** See {@link TagClass.ref}. */
   readonly ref: engine.Ref
+  /** See {@link TagClass.peek}. */
   readonly peek: (key: never) => Effect.Effect<Option.Option<unknown>>
+  /** See {@link TagClass.dataOf}. */
   readonly dataOf: (fiber: engine.AnyFiber) => Effect.Effect<Entries, NotAttachedError>
 }
 
@@ -135,6 +159,7 @@ export interface Any {
  */
 export interface TagClass<Self, Id extends string, Shape> extends EffectContext.Tag<Self, Attached<Shape>> {
   new(_: never): EffectContext.TagClassShape<Id, Attached<Shape>>
+  /** The context's id. */
   readonly key: Id
 
   /** The value of a key. O(log n). */
@@ -188,8 +213,9 @@ export interface TagClass<Self, Id extends string, Shape> extends EffectContext.
   /** A layer that attaches the context with these entries. */
   readonly layer: (entries: Shape) => Layer.Layer<Self>
   /**
-   * The model itself: the map of the fiber that reads it (under {@link share} and {@link chain}, its own layer). Read
-   * it freely; write through `set`, which is cheaper, and keeps the maps of enclosing regions.
+   * The model itself, a `FiberRef<HashMap<string, unknown>>`: the map of the fiber that reads it (under {@link share}
+   * and {@link chain}, its own layer). Read it freely; write through `set`, which is cheaper, and keeps the maps of
+   * enclosing regions.
    */
   readonly ref: engine.Ref
 

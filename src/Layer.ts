@@ -4,6 +4,8 @@
  * A layer's fiber is joined by whoever builds it, so the seed reaches the region in every way that a layer can be
  * provided: merged, memoized, in a runtime. What the region writes stays in the region; closing the layer, in whatever
  * fiber, has nothing to restore.
+ *
+ * @module
  */
 import type * as Config from "effect/Config"
 import type * as ConfigError from "effect/ConfigError"
@@ -24,7 +26,22 @@ export const succeed = <Self, Id extends string, Shape>(
 ): EffectLayer.Layer<Self> => tag.layer(entries)
 
 /**
- * Attaches a context with the entries that an effect gives.
+ * Attaches a context with the entries that an effect gives. Fails as the effect does.
+ *
+ * @example
+ * ```ts
+ * import { Context } from "aiocontext"
+ * import * as ContextLayers from "aiocontext/Layer"
+ * import { Effect } from "effect"
+ *
+ * class Request extends Context.Tag("app/Request")<Request, { readonly request_id: string }>() {}
+ *
+ * let requests = 0
+ * const layer = ContextLayers.effect(Request, Effect.sync(() => ({ request_id: `r-${++requests}` })))
+ *
+ * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-1
+ * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-2
+ * ```
  */
 export const effect = <Self, Id extends string, Shape, A extends Shape, E, R>(
   tag: Context.TagClass<Self, Id, Shape>,
@@ -39,6 +56,21 @@ export const effect = <Self, Id extends string, Shape, A extends Shape, E, R>(
 
 /**
  * Attaches a context with the entries that a config gives; fails with the config's error.
+ *
+ * @example
+ * ```ts
+ * import { Context } from "aiocontext"
+ * import * as ContextLayers from "aiocontext/Layer"
+ * import { Config, ConfigProvider, Effect, Layer } from "effect"
+ *
+ * class Deployment extends Context.Tag("app/Deployment")<Deployment, { readonly region: string }>() {}
+ *
+ * const layer = ContextLayers.config(Deployment, Config.all({ region: Config.string("REGION") }))
+ * const provider = Layer.setConfigProvider(ConfigProvider.fromMap(new Map([["REGION", "eu"]])))
+ *
+ * const program = Effect.provide(Deployment.get("region"), Layer.provide(layer, provider))
+ * console.log(await Effect.runPromise(program)) // => eu
+ * ```
  */
 export const config = <Self, Id extends string, Shape, A extends Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
@@ -51,6 +83,29 @@ export const config = <Self, Id extends string, Shape, A extends Shape>(
  * The context may be attached outside of it or inside (a server attaches it per request, say), but not beside it in one
  * `Layer.mergeAll`: there neither sees the other's start. Costs one update of the log annotations a write. Under `share`
  * and `chain` a line has what its own fiber wrote or saw at its own last write.
+ *
+ * @example
+ * ```ts
+ * import { Context } from "aiocontext"
+ * import * as ContextLayers from "aiocontext/Layer"
+ * import { Effect, Logger } from "effect"
+ *
+ * class Request extends Context.Tag("app/Request")<Request, {
+ *   readonly request_id: string
+ *   readonly user?: string
+ * }>() {}
+ *
+ * const handler = Effect.gen(function*() {
+ *   yield* Effect.log("in")
+ *   yield* Request.set("user", "ann")
+ *   yield* Effect.log("out")
+ * }).pipe(Request.provide({ request_id: "r-1" }))
+ *
+ * const logs = [ContextLayers.logAnnotations(Request), Logger.logFmt] as const
+ * await Effect.runPromise(handler.pipe(Effect.provide(logs)))
+ * // => … message=in request_id=r-1
+ * // => … message=out request_id=r-1 user=ann
+ * ```
  */
 export const logAnnotations = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
@@ -59,7 +114,7 @@ export const logAnnotations = <Self, Id extends string, Shape>(
 
 /**
  * Every span that starts in the region carries the context's entries as they are when it starts: all, or those of
- * `keys`. As {@link logAnnotations}.
+ * `keys`. Where it may stand and what it costs is as with {@link logAnnotations}.
  */
 export const spanAttributes = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
@@ -68,6 +123,20 @@ export const spanAttributes = <Self, Id extends string, Shape>(
 
 /**
  * The ready-made context, attached empty, with the bridge to promise code: all that a program needs to begin.
+ *
+ * @example
+ * ```ts
+ * import { context, ContextLayer, Ctx } from "aiocontext"
+ * import { Effect } from "effect"
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Ctx.set("user", "ann")
+ *   yield* Effect.promise(async () => context.set("user", `${context.get("user")} and bob`))
+ *   return yield* Ctx.get("user")
+ * })
+ *
+ * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => ann and bob
+ * ```
  */
 export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ engine.approachLayer(
   hooks,

@@ -11,6 +11,8 @@
  *   for every `AsyncLocalStorage` of the process.
  *
  * The model is asyncio's: a task holds its context across its awaits, and a child task copies it.
+ *
+ * @module
  */
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
@@ -35,6 +37,23 @@ import * as tasks from "./internal/task.js"
  *
  * It wraps the scheduler in force and never replaces it, and is gone from a fiber once its region is left. On Node 20 a
  * suspension costs well under a microsecond more with it.
+ *
+ * @example
+ * ```ts
+ * import { compat, Context } from "aiocontext"
+ * import { Effect } from "effect"
+ *
+ * class Request extends Context.Tag("app/Request")<Request, { readonly request_id: string }>() {}
+ * const request = compat.make(Request)
+ *
+ * const legacy = async () => {
+ *   await Promise.resolve()
+ *   return request.get("request_id")
+ * }
+ *
+ * const handler = Effect.promise(legacy).pipe(Request.provide({ request_id: "r-1" }))
+ * console.log(await Effect.runPromise(handler.pipe(Effect.provide(compat.layer)))) // => r-1
+ * ```
  */
 export const layer: EffectLayer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
 
@@ -60,9 +79,9 @@ export interface RunOptions extends ForkOptions {
 /**
  * A context's map in imperative code: that of the task that runs the call.
  *
- * All members but `peek`, `attached` and `run` throw where there is no map: {@link NoTaskError} outside every task,
- * {@link BridgeError} in a fiber outside {@link layer}, {@link NotAttachedError} in a task that the context is not
- * attached to.
+ * All members but `peek`, `attached` and `run` throw where there is no map: `NoTaskError` outside every task,
+ * `BridgeError` in a fiber outside {@link layer}, {@link NotAttachedError} in a task that the context is not attached
+ * to.
  */
 export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<Shape>, Shape[Context.Key<Shape>]]> {
   /** The value of a key; `undefined` where an optional key is absent. */
@@ -71,8 +90,9 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
   get<K extends Context.Key<Shape>, B>(key: K, fallback: B): Context.Value<Shape, K> | B
   /** The value of a key; throws {@link KeyNotFoundError} where it is absent. */
   getOrThrow<K extends Context.Key<Shape>>(key: K): Context.Value<Shape, K>
-  /** The value of a key where there is a task, a map and the key; else the fallback. Never throws. */
+  /** The value of a key where there is a task, a map and the key; else `undefined`. Never throws. */
   peek<K extends Context.Key<Shape>>(key: K): Context.Value<Shape, K> | undefined
+  /** The value of a key where there is a task, a map and the key; else the fallback. Never throws. */
   peek<K extends Context.Key<Shape>, B>(key: K, fallback: B): Context.Value<Shape, K> | B
   /** Whether there is a map here. Never throws. */
   readonly attached: boolean
@@ -86,9 +106,13 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
   clear(): void
   /** The number of keys. */
   readonly size: number
+  /** The keys of this moment, in no particular order. */
   keys(): IterableIterator<Context.Key<Shape>>
+  /** The values of this moment, in the order of `keys`. */
   values(): IterableIterator<Shape[Context.Key<Shape>]>
+  /** The entries of this moment, in the order of `keys`. */
   entries(): IterableIterator<[Context.Key<Shape>, Shape[Context.Key<Shape>]]>
+  /** Calls `f` with each entry of this moment; what `f` sets is not visited. */
   forEach(f: (value: Shape[Context.Key<Shape>], key: Context.Key<Shape>) => void): void
   /** The entries in a plain object, `__proto__` and its like included. */
   toObject(): Shape
@@ -96,7 +120,7 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
   run<A>(entries: Shape, f: () => A): A
   /** Runs an effect that needs the context, as a child of this task. */
   runPromise<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Promise<A>
-  /** The same, as a fiber. */
+  /** Runs an effect that needs the context, as a child of this task, and gives its fiber. */
   runFork<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Fiber.RuntimeFiber<A, E>
 }
 
@@ -267,7 +291,17 @@ class Imperative {
 }
 
 /**
- * The imperative map of the ready-made `Ctx`.
+ * The imperative map of the ready-made `Ctx`: a dict, for any string key.
+ *
+ * @example
+ * ```ts
+ * import { context } from "aiocontext"
+ *
+ * context.run({ user: "ann" }, () => {
+ *   context.set("page", 2)
+ *   console.log(context.toObject()) // => { user: 'ann', page: 2 }
+ * })
+ * ```
  */
 export const context: ContextMap<Ctx, Context.Dict> = /* @__PURE__ */ make(Ctx)
 
@@ -279,7 +313,21 @@ export const context: ContextMap<Ctx, Context.Dict> = /* @__PURE__ */ make(Ctx)
 export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
 
 /**
- * Runs code as a child of this task: asyncio's `ensure_future`. The signal is never aborted.
+ * Runs code as a child of this task: asyncio's `ensure_future`. The signal is never aborted. What the code throws
+ * rejects the promise.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ *
+ * await context.run({ user: "ann" }, async () => {
+ *   const seen = await compat.fork(async () => {
+ *     context.set("user", "bob")
+ *     return context.get("user")
+ *   })
+ *   console.log(seen, context.get("user")) // => bob ann
+ * })
+ * ```
  */
 export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
   forkWith("compat.fork", f, new AbortController().signal, contextOf("compat.fork", options))
@@ -287,6 +335,16 @@ export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =
 /**
  * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
  * others run on.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ *
+ * await context.run({ request_id: "r-1" }, async () => {
+ *   const page = (n: number) => async () => `${context.get("request_id")}/${n}`
+ *   console.log(await compat.all([page(1), page(2)])) // => [ 'r-1/1', 'r-1/2' ]
+ * })
+ * ```
  */
 export const all = <const Fs extends ReadonlyArray<TaskFunction<any>>>(
   fs: Fs
@@ -298,7 +356,19 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<any>>>(
 
 /**
  * Runs code as a child of this task for so long at most: asyncio's `wait_for`. A task that is late rejects with Effect's
- * `TimeoutException`, and its signal is aborted.
+ * `TimeoutException`, and its signal is aborted: code that does not heed the signal runs on, unheard.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ * import { setTimeout } from "node:timers/promises"
+ *
+ * await context.run({}, async () => {
+ *   const late = compat.timeout((signal) => setTimeout(60_000, "done", { signal }), "10 millis")
+ *   await late.catch((error) => console.log(error.message))
+ *   // => compat.timeout: the task took longer than 10ms
+ * })
+ * ```
  */
 export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> => {
   checkFunction("compat.timeout", f)
@@ -367,6 +437,18 @@ const forkWith = <A>(
 /**
  * The function, run in this task whoever calls it: for callbacks and event emitters. In a fiber's code the task is the
  * step that runs: once the fiber has gone on, the function is left-over code.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ * import { EventEmitter } from "node:events"
+ *
+ * const socket = new EventEmitter()
+ * context.run({ request_id: "r-1" }, () => {
+ *   socket.on("data", compat.bind(() => console.log(context.get("request_id"))))
+ * })
+ * socket.emit("data") // => r-1
+ * ```
  */
 export const bind = <Args extends Array<any>, A>(f: (...args: Args) => A): (...args: Args) => A => {
   checkFunction("compat.bind", f)
@@ -377,7 +459,16 @@ export const bind = <Args extends Array<any>, A>(f: (...args: Args) => A): (...a
 }
 
 /**
- * Keeps this task, to run other code in it later.
+ * Keeps this task, to run other code in it later: as {@link bind}, for functions that are not known yet.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ *
+ * const inTask = context.run({ request_id: "r-1" }, () => compat.snapshot())
+ * console.log(context.peek("request_id", "none")) // => none
+ * console.log(inTask(() => context.get("request_id"))) // => r-1
+ * ```
  */
 export const snapshot = (): <A>(f: () => A) => A => {
   const task = tasks.capture(tasks.currentOrThrow("compat.snapshot"))
@@ -426,12 +517,30 @@ const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
 /**
  * Runs an effect as a child of this task, with everything that its fiber had: context maps, log annotations, the current
  * span, services. An effect that needs a service which is not there dies with Effect's "Service not found".
+ *
+ * The way back into Effect from promise code: Effect's own `runPromise` starts from nothing.
+ *
+ * @example
+ * ```ts
+ * import { compat, context, ContextLayer, Ctx } from "aiocontext"
+ * import { Effect } from "effect"
+ *
+ * const greet = Effect.map(Ctx.get("user"), (user) => `hello ${user}`)
+ *
+ * const legacy = async () => {
+ *   context.set("user", "ann")
+ *   return compat.runPromise(greet)
+ * }
+ *
+ * const program = Effect.promise(legacy)
+ * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => hello ann
+ * ```
  */
 export const runPromise = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
   toPromise(runFork(effect, options))
 
 /**
- * As {@link runPromise}, as a fiber.
+ * Runs an effect as a child of this task, as {@link runPromise} does, and gives its fiber.
  */
 export const runFork = <A, E, R>(
   effect: Effect.Effect<A, E, R>,

@@ -4,6 +4,8 @@
  * Each error names the context and the key it is about, says what is missing, and ends with the line that mends it.
  * Effect code gets them in the error channel (or as a defect where the types rule the mistake out), imperative code
  * as exceptions.
+ *
+ * @module
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
@@ -116,6 +118,6 @@ export class ForkError extends ForkErrorBase {
 }
 
 /**
- * Every error of the library.
+ * Every error of the library: match on `_tag`, or on the class.
  */
 export type AioContextError = NoTaskError | BridgeError | NotAttachedError | KeyNotFoundError | ForkError
