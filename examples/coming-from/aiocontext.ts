@@ -3,7 +3,7 @@
  *
  *     npx tsx --conditions=@aiocontext/source examples/coming-from/aiocontext.ts
  */
-import { compat, Context, KeyNotFoundError, NoTaskError, NotAttachedError } from "aiocontext"
+import { BridgeError, compat, Context, KeyNotFoundError, NoTaskError, NotAttachedError } from "aiocontext"
 import { Effect, Fiber, HashMap } from "effect"
 import assert from "node:assert/strict"
 
@@ -42,6 +42,8 @@ const handleRequest = async () => {
   request.delete("user")
   print(`${request.size} ${[...request.keys()]} ${JSON.stringify(request.toObject())}`)
   assert.throws(() => request.getOrThrow("user"), KeyNotFoundError)
+  const contexts = await compat.runPromise(Context.attached)
+  print(`attached: ${contexts.map(({ key }) => key)}`)
 }
 
 await request.run({ request_id: 42 }, handleRequest)
@@ -50,7 +52,8 @@ assert.deepEqual(output.splice(0), [
   "Request ID: 42",
   "43 ann true",
   ...Array(4).fill("Request ID: 43"),
-  `1 request_id {"request_id":43}`
+  `1 request_id {"request_id":43}`,
+  "attached: app/RequestContext"
 ])
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -117,3 +120,4 @@ assert.deepEqual(Effect.runSync(change(Chained).pipe(Chained.provide({}))), [["c
 
 assert.throws(() => request.get("request_id"), NoTaskError)
 compat.make(Copied).run({}, () => assert.throws(() => request.get("request_id"), NotAttachedError))
+Effect.runSync(Effect.sync(() => assert.throws(() => request.get("request_id"), BridgeError)))
