@@ -82,7 +82,8 @@ export interface ContextOptions {
 }
 
 /**
- * Runs code as a new task in a context of its own; gives what the code gives.
+ * Runs code as a new task in a context of its own; gives what the code gives. A task, as `context.run` is one, keeps two
+ * contexts apart that run at once; with Python's `with` they would need tasks of their own.
  *
  * Given an effect it gives one that runs in such a context, in the fiber that runs it, with a fresh state at each run.
  *

@@ -1,0 +1,69 @@
+import { describe, expect, it } from "@effect/vitest"
+import { execFile } from "node:child_process"
+import { readdirSync, readFileSync } from "node:fs"
+import { promisify } from "node:util"
+
+const run = promisify(execFile)
+
+const folder = "examples/coming-from"
+
+interface Section {
+  readonly title: string
+  readonly example: string
+  readonly rows: ReadonlyArray<ReadonlyArray<string>>
+}
+
+// a pipe inside a cell is written \|
+const cells = (line: string): ReadonlyArray<string> =>
+  line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.replaceAll("\\|", "|").trim())
+
+const sections: ReadonlyArray<Section> = readFileSync("docs/coming-from.md", "utf8").split(/^## /m).slice(1).map(
+  (text) => {
+    const [title = "", ...lines] = text.split("\n")
+    const table = lines.filter((line) => line.startsWith("|"))
+    return {
+      title,
+      example: /<!-- (\S+) -->/.exec(text)?.[1] ?? "",
+      // without the heading and the rule beneath it
+      rows: table.slice(2).map(cells)
+    }
+  }
+)
+
+const spans = (cell: string): ReadonlyArray<string> => Array.from(cell.matchAll(/`([^`]+)`/g), ([, code]) => code!)
+
+describe("docs/coming-from.md", () => {
+  it("has a section for each program of the folder, and each section its program", () => {
+    expect(sections.map(({ example }) => example).toSorted()).toEqual(
+      readdirSync(folder).map((file) => `${folder}/${file}`).toSorted()
+    )
+  })
+
+  for (const { example, rows, title } of sections) {
+    describe(title, () => {
+      it("has one table, of code alone", () => {
+        expect(rows.length).toBeGreaterThan(4)
+        for (const row of rows) {
+          expect(row.length).toBeGreaterThanOrEqual(2)
+          for (const cell of row) {
+            expect(cell).toMatch(/^`[^`]+`(<br>`[^`]+`)*$/)
+          }
+        }
+      })
+
+      it("takes every right-hand side from its program", () => {
+        const program = readFileSync(example, "utf8")
+        const ours = rows.flatMap(([, ...right]) => right.flatMap(spans))
+        expect(ours.filter((code) => !program.includes(code))).toEqual([])
+      })
+
+      it("has a program that runs", async () => {
+        const { stderr } = await run(
+          process.execPath,
+          ["node_modules/tsx/dist/cli.mjs", "--conditions=@aiocontext/source", example]
+        )
+        expect(stderr).toBe("")
+      }, 60_000)
+    })
+  }
+})
