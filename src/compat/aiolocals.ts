@@ -436,11 +436,14 @@ const levels: { readonly [Method in Level]: LogLevel.LogLevel } = {
  *
  * @example
  * ```ts
- * import { configureLogging, jobContext } from "aiocontext/compat/aiolocals"
+ * import { configureLogging, jobContext, request } from "aiocontext/compat/aiolocals"
  *
  * const { log } = configureLogging({ service: "shop" })
  *
- * const nightly = jobContext("nightly")(async () => log.info("done"))
+ * const nightly = jobContext("nightly")(async () => {
+ *   request.id = "JOBq3Zx0a"
+ *   log.info("done")
+ * })
  * await nightly() // => shop: [nightly#JOBq3Zx0a] INFO - done
  * ```
  */

@@ -24,11 +24,15 @@ const sections: ReadonlyArray<Section> = readFileSync("docs/coming-from.md", "ut
     return {
       title,
       example: /<!-- (\S+) -->/.exec(text)?.[1] ?? "",
-      // without the heading and the rule beneath it
-      rows: table.slice(2).map(cells)
+      // without the headings and the rules beneath them
+      rows: table.filter((line, i) => !isRule(line) && !isRule(table[i + 1] ?? "")).map(cells)
     }
   }
 )
+
+function isRule(line: string): boolean {
+  return /^[|\s-]+$/.test(line) && line.includes("-")
+}
 
 const spans = (cell: string): ReadonlyArray<string> => Array.from(cell.matchAll(/`([^`]+)`/g), ([, code]) => code!)
 
@@ -41,11 +45,11 @@ describe("docs/coming-from.md", () => {
 
   for (const { example, rows, title } of sections) {
     describe(title, () => {
-      it("has one table, of code alone", () => {
+      it("has a row for each line of theirs, with code alone on the right", () => {
         expect(rows.length).toBeGreaterThan(4)
         for (const row of rows) {
           expect(row.length).toBeGreaterThanOrEqual(2)
-          for (const cell of row) {
+          for (const cell of row.slice(1)) {
             expect(cell).toMatch(/^`[^`]+`(<br>`[^`]+`)*$/)
           }
         }
