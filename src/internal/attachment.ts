@@ -43,6 +43,8 @@ interface Slot {
   readonly parents?: ReadonlyArray<Cell>
   /** What the child began with, where that is not the parent's very map. */
   readonly base?: Entries
+  /** In a finalizer: the value that its fiber goes back to. */
+  readonly entered?: Entries
 }
 
 /** A context attached to a region: the service in the fiber's context. */
@@ -128,7 +130,8 @@ export const chain: Fork = /* @__PURE__ */ globalValue("aiocontext/chain", (): F
 /** A child starts with its parent's map. */
 export const copy: Fork = /* @__PURE__ */ globalValue("aiocontext/copy", (): Fork => (parent) => parent)
 
-const isAncestor = (candidate: Attachment, of: Attachment): boolean => {
+/** Whether one attachment encloses another. */
+export const isAncestor = (candidate: Attachment, of: Attachment): boolean => {
   for (let outer = of.outer; outer !== undefined; outer = outer.outer) {
     if (outer === candidate) {
       return true
@@ -140,8 +143,11 @@ const isAncestor = (candidate: Attachment, of: Attachment): boolean => {
 const replaceBelow = (value: Entries, slot: Slot, below: Entries | undefined): Entries =>
   below === slot.below ? value : mark(fresh(value), { ...slot, below })
 
-/** Drops what belongs to regions that are over, unless they enclose `top`. */
-const prune = (value: Entries | undefined, top: Attachment): Entries | undefined => {
+/** Whether a fiber may go back to the region of an attachment, over though it may be: the fiber was forked there. */
+export type Keeps = (attachment: Attachment) => boolean
+
+/** Drops what belongs to regions that are over, unless they enclose `top` or the fiber keeps them. */
+const prune = (value: Entries | undefined, top: Attachment, keeps: Keeps): Entries | undefined => {
   if (value === undefined || value === absent) {
     return undefined
   }
@@ -152,15 +158,16 @@ const prune = (value: Entries | undefined, top: Attachment): Entries | undefined
       ? undefined
       : mark(fresh(value), { attachment: top.outer, below: undefined })
   }
-  const below = prune(slot.below, top)
-  return slot.attachment === top || (slot.attachment.closed && !isAncestor(slot.attachment, top))
+  const below = prune(slot.below, top, keeps)
+  const { attachment } = slot
+  return attachment === top || (attachment.closed && !isAncestor(attachment, top) && !keeps(attachment))
     ? below
     : replaceBelow(value, slot, below)
 }
 
 /** Attaches: a slot for `attachment` on top, with its seed. */
-export const push = (value: Entries, attachment: Attachment): Entries => {
-  const below = prune(value, attachment)
+export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
+  const below = prune(value, attachment, keeps)
   return attachment.definition.fork === chain
     ? mark(fresh(attachment.seed), { attachment, below, cell: attachment.cell, parents: [] })
     : mark(fresh(attachment.seed), { attachment, below })
@@ -253,12 +260,23 @@ export const detach = (value: Entries): Entries => {
   return mark(cell.entries, { ...slot, below, cell })
 }
 
-const rebase = (value: Entries, attachment: Attachment, own: Entries): Entries => {
-  const slot = slotOf(value)
-  if (slot === undefined || slot.attachment === attachment) {
-    return own
+const replaceHead = (slot: Slot, next: Entries): Entries => {
+  const own = mark(slotOf(next) === undefined ? next : fresh(next), slot)
+  if (slot.cell !== undefined) {
+    slot.cell.entries = own
   }
-  return replaceBelow(value, slot, slot.below === undefined ? undefined : rebase(slot.below, attachment, own))
+  return own
+}
+
+const rebase = (value: Entries, attachment: Attachment, next: Entries): Entries => {
+  const slot = slotOf(value)
+  if (slot === undefined) {
+    return next
+  }
+  if (slot.attachment === attachment) {
+    return replaceHead(slot, next)
+  }
+  return replaceBelow(value, slot, slot.below === undefined ? undefined : rebase(slot.below, attachment, next))
 }
 
 /** Takes over the attachments that a layer made in `child` and that are still open. */
@@ -269,7 +287,10 @@ const adopt = (parent: Entries, child: Entries): Entries => {
   }
   const rest = slot.below === undefined ? parent : adopt(parent, slot.below)
   return slot.attachment.built && !slot.attachment.closed && find(rest, slot.attachment) === undefined
-    ? mark(fresh(child), { ...slot, below: prune(rest, slot.attachment) })
+    ? mark(fresh(child), {
+      ...slot,
+      below: prune(rest, slot.attachment, (kept) => find(slot.below, kept) !== undefined)
+    })
     : rest
 }
 
@@ -303,13 +324,8 @@ const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries 
         ? absent
         : slot.base ?? find(ancestor, attachment) ?? attachment.seed
       const merged = changes(base, own, target)
-      const targetSlot = slotOf(target)
       if (merged !== target) {
-        const next = targetSlot === undefined ? merged : mark(fresh(merged), targetSlot)
-        if (targetSlot?.cell !== undefined) {
-          targetSlot.cell.entries = next
-        }
-        result = rebase(result, attachment, next)
+        result = rebase(result, attachment, merged)
       }
     }
     own = slot.below
@@ -322,14 +338,11 @@ interface Change {
   readonly after: Entries
 }
 
-interface Patching {
-  /** What was applied last. A join applies a child's change and is asked, at once, what to make of the result. */
-  change: Change | undefined
-  /** The values of finalizers, with the values to go back to. */
-  readonly entered: WeakMap<Entries, Entries>
-}
-
-const patching = globalValue("aiocontext/patching", (): Patching => ({ change: undefined, entered: new WeakMap() }))
+// A join applies the patch of the child's change and is then asked, at once, what to make of the result.
+const applied: { change: Change | undefined } = /* @__PURE__ */ globalValue(
+  "aiocontext/applied",
+  () => ({ change: undefined })
+)
 
 const slots = (value: Entries): ReadonlyArray<readonly [Entries, Slot]> => {
   const all: Array<readonly [Entries, Slot]> = []
@@ -345,11 +358,11 @@ const slots = (value: Entries): ReadonlyArray<readonly [Entries, Slot]> => {
 }
 
 /** What the map of a slot becomes when its fiber goes back to it from another value. */
-const goBack = (own: Entries, slot: Slot, before: Entries, current: Entries): Entries => {
+const goBack = (own: Entries, slot: Slot, before: Entries, current: Entries, isEntered: boolean): Entries => {
   if (before === current || slot.attachment.definition.fork === share) {
     return own
   }
-  const next = before === own ? current : changes(before, current, own)
+  const next = isEntered || before === own ? current : changes(before, current, own)
   if (slot.cell !== undefined) {
     slot.cell.entries = next
   }
@@ -364,16 +377,11 @@ const stack = (levels: ReadonlyArray<readonly [Entries, Slot]>): Entries =>
   ) ?? absent
 
 /** The value that a finalizer runs with: where it was acquired, with the fiber's own maps as they are. */
-const enter = (acquired: Entries, value: Entries): Entries => {
-  const entered = stack(
-    slots(acquired).map(([own, slot]) => {
-      const now = find(value, slot.attachment)
-      return [fresh(now ?? own), (now === undefined ? undefined : slotOf(now)) ?? slot]
-    })
-  )
-  patching.entered.set(entered, value)
-  return entered
-}
+const enter = (acquired: Entries, value: Entries): Entries =>
+  stack([
+    ...slots(acquired).map(([own, slot]) => [find(value, slot.attachment) ?? own, slot] as const),
+    ...slots(value).filter(([, slot]) => find(acquired, slot.attachment) === undefined)
+  ].map(([own, slot]) => [own, { ...(slotOf(own) ?? slot), entered: value }]))
 
 /**
  * What the change from one value to another does to a third. It is how a fiber takes over what a memoized layer did, how
@@ -388,14 +396,14 @@ export const patch = (
   current: Entries,
   held: Entries | undefined
 ): Entries => {
-  patching.change = { before, after }
+  applied.change = { before, after }
   if (before === after) {
     return current
   }
   if (held === undefined) {
     return adopt(current, after)
   }
-  if (current === before || patching.entered.get(current) === after || slotOf(after) === undefined) {
+  if (current === before || slotOf(after) === undefined) {
     return after
   }
   if (current === after) {
@@ -408,7 +416,7 @@ export const patch = (
     if (was === undefined) {
       levels.push([is ?? own, slot])
     } else if (is !== undefined) {
-      levels.push([goBack(own, slot, was, is), slot])
+      levels.push([goBack(own, slot, was, is, slotOf(is)?.entered === after), slot])
     }
   }
   for (const [own, slot] of slots(current)) {
@@ -421,8 +429,8 @@ export const patch = (
 
 /** What a join does to the joining fiber's value: `joined` is the parent's, patched with the child's change. */
 export const join = (parent: Entries, joined: Entries): Entries => {
-  const { change } = patching
-  patching.change = undefined
+  const { change } = applied
+  applied.change = undefined
   return parent === absent || change === undefined
     ? adopt(parent, joined)
     : adopt(mergeInto(change.before, change.after, parent), change.after)
@@ -439,8 +447,8 @@ export const mustMaterialize = (value: Entries, attachment: Attachment): boolean
 }
 
 /** A slot for a task that was handed the service alone. */
-export const materialize = (value: Entries, attachment: Attachment): Entries => {
-  const below = prune(value, attachment)
+export const materialize = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
+  const below = prune(value, attachment, keeps)
   const strategy = attachment.definition.fork
   if (strategy === chain) {
     return chainTo(attachment, below, [attachment.cell])
@@ -503,36 +511,35 @@ export const allEntries = (value: Entries, attachment: Attachment): Entries => {
 }
 
 /** The value after `f` changed the task's own map; the same value when `f` changed nothing. */
-export const modifyEntries = (value: Entries, attachment: Attachment, f: (own: Entries) => Entries): Entries => {
-  if (attachment.definition.fork === share) {
-    const shared = f(attachment.cell.entries)
-    if (shared === attachment.cell.entries) {
-      return value
-    }
-    attachment.cell.entries = shared
-    return replaceOwn(value, attachment, shared)
-  }
-  const present = find(value, attachment)
-  const start = present === undefined ? materialize(value, attachment) : value
-  const own = find(start, attachment)!
+export const modifyEntries = (
+  value: Entries,
+  attachment: Attachment,
+  keeps: Keeps,
+  f: (own: Entries) => Entries
+): Entries => {
+  const { cell } = attachment
+  const isShared = attachment.definition.fork === share
+  const start = find(value, attachment) === undefined ? materialize(value, attachment, keeps) : value
+  const own = isShared ? cell.entries : find(start, attachment)!
   const next = f(own)
-  return next === own ? value : replaceOwn(start, attachment, next)
+  if (next === own) {
+    return value
+  }
+  if (isShared) {
+    cell.entries = next
+  }
+  return replaceOwn(start, attachment, next)
 }
 
 const replaceOwn = (value: Entries, attachment: Attachment, next: Entries): Entries => {
   const head = value === absent ? undefined : slotOf(value)
   if (head !== undefined && head.attachment === attachment) {
-    const own = mark(slotOf(next) === undefined ? next : fresh(next), head)
-    if (head.cell !== undefined) {
-      head.cell.entries = own
-    }
-    return own
+    return replaceHead(head, next)
   }
   const found = find(value, attachment)
-  const slot = found === undefined ? undefined : slotOf(found)
-  const own = mark(fresh(next), { ...slot, attachment, below: prune(value, attachment) })
-  if (slot?.cell !== undefined) {
-    slot.cell.entries = own
-  }
-  return own
+  const below = remove(value, attachment)
+  return replaceHead(
+    { ...(found === undefined ? undefined : slotOf(found)), attachment, below: below === absent ? undefined : below },
+    next
+  )
 }

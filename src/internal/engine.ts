@@ -330,11 +330,18 @@ const addService = (state: State, key: string, service: unknown): Context.Contex
   return Context.unsafeMake(services)
 }
 
+/** What a fiber keeps of regions that are over: its services' history knows those that it was forked in. */
+export const keeps = (state: State, key: string): attachments.Keeps => (attachment) =>
+  (state.locals.get(FiberRef.currentContext) ?? []).some(([, services]) => {
+    const inner = (services as Context.Context<never>).unsafeMap.get(key) as Attachment | undefined
+    return inner !== undefined && (inner === attachment || attachments.isAncestor(attachment, inner))
+  })
+
 /** A state with a context attached. */
 export const attachState = (state: State, ref: Ref, attachment: Attachment): State => {
   const locals = new Map(state.locals)
   locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment.definition.key, attachment)]])
-  locals.set(ref, [[taskId, attachments.push(read(state, ref), attachment)]])
+  locals.set(ref, [[taskId, attachments.push(read(state, ref), attachment, keeps(state, attachment.definition.key))]])
   mirror(state, locals, taskId, ref)
   return FiberRefs.unsafeMake(locals)
 }
@@ -399,7 +406,12 @@ const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Region 
   )
   locals.set(
     ref,
-    stackOf(locals.get(ref), id, attachments.push(read(state, ref), attachment), attachment.definition.join === "merge")
+    stackOf(
+      locals.get(ref),
+      id,
+      attachments.push(read(state, ref), attachment, keeps(state, attachment.definition.key)),
+      attachment.definition.join === "merge"
+    )
   )
   mirror(state, locals, id, ref)
   setState(fiber, FiberRefs.unsafeMake(locals))
@@ -556,7 +568,8 @@ export const layerAttachment = <Id, E, R>(
           const attachment = make(fiber)
           const state = stateOf(fiber)
           const locals = new Map(state.locals)
-          locals.set(ref, stackOf(locals.get(ref), fiber.id(), attachments.push(read(state, ref), attachment), true))
+          const value = attachments.push(read(state, ref), attachment, keeps(state, tag.key))
+          locals.set(ref, stackOf(locals.get(ref), fiber.id(), value, true))
           mirror(state, locals, fiber.id(), ref, attachment)
           setState(fiber, FiberRefs.unsafeMake(locals))
           return attachment

@@ -53,11 +53,16 @@ export const attach = (spec: Spec, seed: Entries, outer: unknown, built: boolean
   new Attachment(spec.definition, seed, outer as Attachment | undefined, built, tag)
 
 /** The value to read an attachment's map from: one of the task's own, where its strategy makes values. */
-export const ready = (value: Entries, attachment: Attachment, write: (value: Entries) => void): Entries => {
+export const ready = (
+  value: Entries,
+  attachment: Attachment,
+  state: engine.State,
+  write: (value: Entries) => void
+): Entries => {
   if (!mustMaterialize(value, attachment)) {
     return value
   }
-  const own = materialize(value, attachment)
+  const own = materialize(value, attachment, engine.keeps(state, attachment.definition.key))
   write(own)
   return own
 }

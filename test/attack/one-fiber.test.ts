@@ -50,6 +50,17 @@ for (const [strategy, Tag] of Object.entries(tags)) {
           expect(yield* Tag.get("finalized")).toBe(true)
         })))
 
+      it.effect("a finalizer that undoes what was set undoes it", () =>
+        region(Effect.gen(function*() {
+          yield* Tag.set("a", 1)
+          yield* Effect.scoped(Effect.gen(function*() {
+            yield* Effect.addFinalizer(() => Effect.zipRight(Tag.set("a", 1), Tag.delete("transaction")))
+            yield* Tag.set("a", 2)
+            yield* Tag.set("transaction", "t-1")
+          }))
+          expect(yield* Tag.entries).toEqual([["a", 1]])
+        })))
+
       it.effect("finalizers in finalizers, last added first, are one line of code", () =>
         region(Effect.gen(function*() {
           const step = (name: string) => Tag.update("steps", (steps) => [...((steps as any).value ?? []), name])
