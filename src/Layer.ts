@@ -20,7 +20,7 @@ import { hooks } from "./internal/task.js"
  */
 export const succeed = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
-  entries: Shape
+  entries: NoInfer<Shape>
 ): EffectLayer.Layer<Self> => tag.layer(entries)
 
 /**
@@ -28,7 +28,7 @@ export const succeed = <Self, Id extends string, Shape>(
  */
 export const effect = <Self, Id extends string, Shape, E, R>(
   tag: Context.TagClass<Self, Id, Shape>,
-  entries: Effect.Effect<Shape, E, R>
+  entries: Effect.Effect<NoInfer<Shape>, E, R>
 ): EffectLayer.Layer<Self, E, R> =>
   specs.layer(
     tag,
@@ -42,7 +42,7 @@ export const effect = <Self, Id extends string, Shape, E, R>(
  */
 export const config = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
-  entries: Config.Config<Shape>
+  entries: Config.Config<NoInfer<Shape>>
 ): EffectLayer.Layer<Self, ConfigError.ConfigError> => effect(tag, entries)
 
 /**

@@ -183,14 +183,21 @@ describe("left-over code", () => {
     Effect.gen(function*() {
       const seen: Array<unknown> = []
       const read = () => seen.push(request.get("request_id"), request.get("user"))
+      const readLater = () =>
+        new Promise<void>((resolve) =>
+          setTimeout(() => {
+            read()
+            resolve()
+          }, 1)
+        )
       yield* Effect.suspend(() => {
-        setTimeout(read, 5)
+        const late = readLater()
         const bound = compat.bind(read)
-        return Effect.sync(bound).pipe(Effect.andThen(Effect.sleep(20)), withRequest("inner"))
+        return Effect.sync(bound).pipe(Effect.andThen(Effect.promise(() => late)), withRequest("inner"))
       })
       yield* Effect.suspend(() => {
-        setTimeout(read, 5)
-        return Effect.andThen(Request.set("user", "new"), Effect.sleep(20))
+        const late = readLater()
+        return Effect.andThen(Request.set("user", "new"), Effect.promise(() => late))
       })
       expect(seen).toEqual(["outer", undefined, "outer", undefined, "outer", undefined])
     }).pipe(withRequest("outer"), bridged))

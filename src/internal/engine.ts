@@ -503,19 +503,35 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: AnyFiber): number | false {
-    return this.hooks.running?.fiber === fiber || !mustYield(fiber)
-      ? this.inner.shouldYield(fiber)
-      : fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+    if (this.hooks.running?.fiber === fiber || !mustYield(fiber)) {
+      return this.inner.shouldYield(fiber)
+    }
+    this.yielding = fiber
+    return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
   }
 
-  scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
+  scheduleTask(task: Scheduler.Task, priority: number, fiber: AnyFiber | undefined = this.ownerOf(task)): void {
     if (fiber === undefined) {
       this.inner.scheduleTask(this.hooks.wrapLoose(task), priority)
     } else {
       this.inner.scheduleTask(isBridged(fiber) ? this.hooks.wrap(task, fiber) : task, priority, fiber)
     }
   }
+
+  // Before 3.20 Effect did not say whose task it is. A fiber's first one comes when it was told to yield.
+  private yielding: AnyFiber | undefined = undefined
+
+  private ownerOf(task: Scheduler.Task): AnyFiber | undefined {
+    const fiber = this.yielding
+    if (fiber !== undefined && isFiberRun(fiber, task)) {
+      owners.set(task, fiber)
+      this.yielding = undefined
+    }
+    return owners.get(task)
+  }
 }
+
+const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
 // A fiber that runs outside its own async context (the first lines of a run, or of a region that has just got the
 // bridge) is sent through the scheduler once, before it runs anything.
