@@ -295,7 +295,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     specs.ready(
       engine.valueOfFiber(fiber, ref),
       attachment,
-      engine.stateOf(fiber),
+      () => engine.stateOf(fiber),
       (value) => engine.writeFiber(fiber, ref, value, keepHistory)
     )
 
@@ -320,7 +320,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     f: (own: Entries) => Entries
   ): void => {
     const value = valueOf(fiber, attachment)
-    const next = attachments.modifyEntries(value, attachment, engine.keeps(engine.stateOf(fiber), id), f)
+    const next = attachments.modifyEntries(value, attachment, engine.keeps(() => engine.stateOf(fiber), id), f)
     if (next !== value) {
       engine.writeFiber(fiber, ref, next, keepHistory)
     }

@@ -167,7 +167,7 @@ class Imperative {
     return specs.ready(
       tasks.valueOf(place, this.spec.ref),
       attachment,
-      tasks.stateOf(place),
+      () => tasks.stateOf(place),
       (value) => tasks.write(place, this.spec.ref, value, false)
     )
   }
@@ -192,7 +192,7 @@ class Imperative {
     const attachment = this.attachment(place, operation)
     tasks.settle(place)
     const value = this.value(place, attachment)
-    const keeps = engine.keeps(tasks.stateOf(place), this.id)
+    const keeps = engine.keeps(() => tasks.stateOf(place), this.id)
     const next = attachments.modifyEntries(value, attachment, keeps, (own) => f(own, attachment))
     if (next !== value) {
       tasks.write(place, this.spec.ref, next, this.spec.definition.join === "merge")

@@ -91,7 +91,7 @@ const modify = (operation: string, f: (own: attachments.Entries) => attachments.
     tasks.write(place, roots, root, false)
   }
   const value = tasks.valueOf(place, maps)
-  const next = attachments.modifyEntries(value, root, f)
+  const next = attachments.modifyEntries(value, root, keepsNone, f)
   if (next !== value) {
     tasks.write(place, maps, next, false)
   }
@@ -183,4 +183,7 @@ export const run: {
   )
 }
 
-const mapOf = (root: Root): attachments.Entries => attachments.push(attachments.absent, root)
+// a root's map stands alone: there is none below it
+const keepsNone: attachments.Keeps = () => false
+
+const mapOf = (root: Root): attachments.Entries => attachments.push(attachments.absent, root, keepsNone)

@@ -331,8 +331,8 @@ const addService = (state: State, key: string, service: unknown): Context.Contex
 }
 
 /** What a fiber keeps of regions that are over: its services' history knows those that it was forked in. */
-export const keeps = (state: State, key: string): attachments.Keeps => (attachment) =>
-  (state.locals.get(FiberRef.currentContext) ?? []).some(([, services]) => {
+export const keeps = (state: () => State, key: string): attachments.Keeps => (attachment) =>
+  (state().locals.get(FiberRef.currentContext) ?? []).some(([, services]) => {
     const inner = (services as Context.Context<never>).unsafeMap.get(key) as Attachment | undefined
     return inner !== undefined && (inner === attachment || attachments.isAncestor(attachment, inner))
   })
@@ -341,7 +341,10 @@ export const keeps = (state: State, key: string): attachments.Keeps => (attachme
 export const attachState = (state: State, ref: Ref, attachment: Attachment): State => {
   const locals = new Map(state.locals)
   locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment.definition.key, attachment)]])
-  locals.set(ref, [[taskId, attachments.push(read(state, ref), attachment, keeps(state, attachment.definition.key))]])
+  locals.set(ref, [[
+    taskId,
+    attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
+  ]])
   mirror(state, locals, taskId, ref)
   return FiberRefs.unsafeMake(locals)
 }
@@ -409,7 +412,7 @@ const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Region 
     stackOf(
       locals.get(ref),
       id,
-      attachments.push(read(state, ref), attachment, keeps(state, attachment.definition.key)),
+      attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key)),
       attachment.definition.join === "merge"
     )
   )
@@ -568,7 +571,7 @@ export const layerAttachment = <Id, E, R>(
           const attachment = make(fiber)
           const state = stateOf(fiber)
           const locals = new Map(state.locals)
-          const value = attachments.push(read(state, ref), attachment, keeps(state, tag.key))
+          const value = attachments.push(read(state, ref), attachment, keeps(() => state, tag.key))
           locals.set(ref, stackOf(locals.get(ref), fiber.id(), value, true))
           mirror(state, locals, fiber.id(), ref, attachment)
           setState(fiber, FiberRefs.unsafeMake(locals))
@@ -712,19 +715,35 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: AnyFiber): number | false {
-    return this.hooks.running?.fiber === fiber || !mustYield(fiber)
-      ? this.inner.shouldYield(fiber)
-      : fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+    if (this.hooks.running?.fiber === fiber || !mustYield(fiber)) {
+      return this.inner.shouldYield(fiber)
+    }
+    this.yielding = fiber
+    return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
   }
 
-  scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
+  scheduleTask(task: Scheduler.Task, priority: number, fiber: AnyFiber | undefined = this.ownerOf(task)): void {
     if (fiber === undefined) {
       this.inner.scheduleTask(this.hooks.wrapLoose(task), priority)
     } else {
       this.inner.scheduleTask(isBridged(fiber) ? this.hooks.wrap(task, fiber) : task, priority, fiber)
     }
   }
+
+  // Before 3.20 Effect did not say whose task it is. A fiber's first one comes when it was told to yield.
+  private yielding: AnyFiber | undefined = undefined
+
+  private ownerOf(task: Scheduler.Task): AnyFiber | undefined {
+    const fiber = this.yielding
+    if (fiber !== undefined && isFiberRun(fiber, task)) {
+      owners.set(task, fiber)
+      this.yielding = undefined
+    }
+    return owners.get(task)
+  }
 }
+
+const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
 // A fiber that runs outside its own async context (the first lines of a run, or of a region that has just got the
 // bridge) is sent through the scheduler once, before it runs anything.

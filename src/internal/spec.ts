@@ -56,7 +56,7 @@ export const attach = (spec: Spec, seed: Entries, outer: unknown, built: boolean
 export const ready = (
   value: Entries,
   attachment: Attachment,
-  state: engine.State,
+  state: () => engine.State,
   write: (value: Entries) => void
 ): Entries => {
   if (!mustMaterialize(value, attachment)) {
