@@ -19,6 +19,8 @@ export class Task {
   state: engine.State
   /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
   origin: Origin | undefined
+  /** The fiber's operation whose own writes put an end to the task. */
+  endedBy: object | undefined = undefined
   constructor(state: engine.State, fiber: engine.AnyFiber | undefined, origin: Origin | undefined) {
     this.state = state
     this.fiber = fiber
@@ -53,8 +55,8 @@ class BridgedFiber implements engine.Running, Origin {
   registering = false
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined = undefined
-  /** Tasks that the running operation's own writes put an end to: for that operation's code they are the fiber. */
-  ended: Array<Task> | undefined = undefined
+  /** The running operation, if its own writes put an end to tasks: for that operation's code they are the fiber. */
+  operation: object | undefined = undefined
   /** The memo map of the layer that was being built when the fiber started. */
   building: unknown = undefined
   /** The parent of a fiber that a layer starts, until it is known whether the fiber outlives the layer's building. */
@@ -91,7 +93,7 @@ const shared: Shared = globalValue("aiocontext/tasks", () => ({
 // -----------------------------------------------------------------------------------------------------------------
 
 const isOf = (running: BridgedFiber, task: Task | undefined): boolean =>
-  task === undefined || task === running.task || running.ended?.includes(task) === true
+  task === undefined || task === running.task || (task.endedBy !== undefined && task.endedBy === running.operation)
 
 const locate = (): Place | "unbridged" | undefined => {
   const fiber = engine.currentFiber()
@@ -297,7 +299,8 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
       running.state = engine.stateOf(fiber)
     } else if (running.task !== undefined) {
       // what this very code starts from here on sees the write; what it started before does not
-      running.ended = [...(running.ended ?? []), running.task]
+      running.operation ??= {}
+      running.task.endedBy = running.operation
       renew(running)
       running.state = undefined
       if (isPart(place)) {
@@ -437,7 +440,7 @@ function makeHooks(): Shared["hooks"] {
       if (running.registering) {
         running.state = engine.stateOf(running.fiber)
       } else {
-        running.ended = undefined
+        running.operation = undefined
         renew(running)
       }
     },
