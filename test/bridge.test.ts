@@ -125,6 +125,16 @@ describe("what imperative code sets", () => {
       })
       expect(later).toBe("a")
     }).pipe(withRequest("r"), bridged))
+
+  it.live("costs the same however often one operation does it", () =>
+    Effect.gen(function*() {
+      yield* Effect.sync(() => {
+        for (let i = 0; i < 50_000; i++) {
+          request.set("user", String(i))
+        }
+      })
+      expect(yield* Request.get("user")).toBe("49999")
+    }).pipe(withRequest("r"), bridged))
 })
 
 /** Code that waits for a gate: what runs behind it is left over once the fiber has gone on. */
