@@ -7,6 +7,7 @@
  */
 import * as async from "#async"
 import { globalValue } from "effect/GlobalValue"
+import * as HashMap from "effect/HashMap"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as engine from "./engine.js"
@@ -15,14 +16,71 @@ import * as engine from "./engine.js"
 export class Task {
   /** The fiber that waits for this code, while it does. */
   fiber: engine.AnyFiber | undefined
-  state: engine.State
   /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
   origin: Origin | undefined
-  constructor(state: engine.State, fiber: engine.AnyFiber | undefined, origin: Origin | undefined) {
-    this.state = state
+  /** What the code has read, until it writes. */
+  reading: Reading | undefined = undefined
+  private base: engine.State | (() => engine.State)
+  /** A write that the base does not have yet. */
+  private written: { readonly ref: engine.Local<any>; readonly value: unknown } | undefined = undefined
+
+  constructor(
+    state: engine.State | (() => engine.State),
+    fiber: engine.AnyFiber | undefined,
+    origin: Origin | undefined
+  ) {
+    this.base = state
     this.fiber = fiber
     this.origin = origin
   }
+
+  private get unwritten(): engine.State {
+    if (typeof this.base === "function") {
+      this.base = this.base()
+    }
+    return this.base
+  }
+
+  // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
+  get state(): engine.State {
+    const { written } = this
+    if (written !== undefined) {
+      this.base = engine.writeState(this.unwritten, written.ref, written.value)
+      this.written = undefined
+    }
+    return this.unwritten
+  }
+
+  set state(state: engine.State) {
+    this.base = state
+    this.written = undefined
+    this.reading = undefined
+  }
+
+  service(key: string): unknown {
+    return engine.serviceOf(this.unwritten, key)
+  }
+
+  value<A>(ref: engine.Local<A>): A {
+    return this.written?.ref === ref ? this.written.value as A : engine.valueOf(this.unwritten, ref)
+  }
+
+  write<A>(ref: engine.Local<A>, value: A): void {
+    if (this.written !== undefined && this.written.ref !== ref) {
+      this.base = this.state
+    }
+    this.written = { ref, value }
+    this.reading = undefined
+  }
+}
+
+/** What a task's code has read of a context: once it has paid for it, the reads that follow are those of a `Map`. */
+interface Reading {
+  readonly ref: engine.Ref
+  /** The state that the map is from, where it is a fiber's. */
+  readonly state: engine.State | undefined
+  reads: number
+  index: ReadonlyMap<string, unknown> | undefined
 }
 
 interface Origin {
@@ -123,8 +181,8 @@ export const capture = (place: Place): Task => {
     : new Task(engine.stateOf(place), undefined, nowhere)
 }
 
-/** A promise task of its own, with a given state. */
-export const make = (state: engine.State): Task => new Task(state, undefined, undefined)
+/** A promise task of its own, with a given state; a function makes the state when it is asked for. */
+export const make = (state: engine.State | (() => engine.State)): Task => new Task(state, undefined, undefined)
 
 /** A child of a task. */
 export const fork = (place: Place): Task => make(engine.forkState(stateOf(place)))
@@ -144,15 +202,45 @@ export const stateOf = (place: Place): engine.State =>
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
   const fiber = fiberOf(place)
-  return fiber === undefined
-    ? engine.serviceOf((place as Task).state, key)
-    : engine.serviceOfFiber(fiber, key)
+  return fiber === undefined ? (place as Task).service(key) : engine.serviceOfFiber(fiber, key)
 }
 
 /** A task-local value, in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
   const fiber = fiberOf(place)
-  return fiber === undefined ? engine.valueOf((place as Task).state, ref) : engine.valueOfFiber(fiber, ref)
+  return fiber === undefined ? (place as Task).value(ref) : engine.valueOfFiber(fiber, ref)
+}
+
+const fiberStateOf = (task: Task): engine.State | undefined =>
+  task.fiber === undefined ? undefined : engine.stateOf(task.fiber)
+
+/** The entries of a context in a promise task, where its code has read them often enough, or was started with them. */
+export const indexOf = (place: Place, ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
+  if (place instanceof Task) {
+    const { reading } = place
+    if (reading !== undefined && reading.ref === ref && reading.state === fiberStateOf(place)) {
+      return reading.index
+    }
+  }
+  return undefined
+}
+
+/** Gives a promise task the index of the entries that it starts with. */
+export const startReading = (task: Task, ref: engine.Ref, index: ReadonlyMap<string, unknown>): void => {
+  task.reading = { ref, state: undefined, reads: 0, index }
+}
+
+/** Counts a read. One for each entry, and an index costs no more than the reads before it did. */
+export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMap<string, unknown>): void => {
+  if (place instanceof Task) {
+    const { reading } = place
+    const state = fiberStateOf(place)
+    if (reading === undefined || reading.ref !== ref || reading.state !== state) {
+      place.reading = { ref, state, reads: 1, index: undefined }
+    } else if (++reading.reads > HashMap.size(entries)) {
+      reading.index = new Map(entries)
+    }
+  }
 }
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
@@ -172,7 +260,7 @@ export const settle = (place: Place): void => {
 export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
   const fiber = fiberOf(place)
   if (fiber === undefined) {
-    ;(place as Task).state = engine.writeState((place as Task).state, ref, value)
+    ;(place as Task).write(ref, value)
     return
   }
   engine.writeFiber(fiber, ref, value, keepHistory)
