@@ -21,7 +21,8 @@ import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
 import * as RuntimeFlags from "effect/RuntimeFlags"
-import type * as Scheduler from "effect/Scheduler"
+import * as Scheduler from "effect/Scheduler"
+import * as Scope from "effect/Scope"
 import * as Supervisor from "effect/Supervisor"
 import * as attachments from "./attachment.js"
 import type { Attachment, Entries } from "./attachment.js"
@@ -390,31 +391,36 @@ export const layerAttachment = <Id, E, R>(
   ref: Ref,
   make: Effect.Effect<(fiber: AnyFiber) => Attachment, E, R>
 ): Layer.Layer<Id, E, R> =>
-  Layer.scoped(
-    tag,
-    Effect.acquireRelease(
-      Effect.flatMap(make, (make) =>
-        withFiber((fiber) => {
-          const attachment = make(fiber)
-          const state = stateOf(fiber)
-          const locals = new Map(state.locals)
-          locals.set(ref, stackOf(locals.get(ref), fiber.id(), attachments.push(read(state, ref), attachment), true))
-          mirror(state, locals, fiber.id(), ref, attachment)
-          setState(fiber, FiberRefs.unsafeMake(locals))
-          return Effect.succeed(attachment)
-        })),
-      (attachment) =>
-        withFiber((fiber) => {
-          attachment.closed = true
-          const state = stateOf(fiber)
-          const locals = new Map(state.locals)
-          dropSlot(locals, fiber.id(), ref, attachment)
-          mirror(state, locals, fiber.id(), ref)
-          setState(fiber, FiberRefs.unsafeMake(locals))
-          return Effect.void
+  Layer.scopedContext(
+    Effect.flatMap(make, (make) =>
+      withFiber((fiber) => {
+        const attachment = make(fiber)
+        const scope = serviceOfFiber(fiber, Scope.Scope.key) as Scope.Scope
+        // the finalizer first: an interruption between the two finds nothing that it would leave behind
+        return Effect.map(Scope.addFinalizer(scope, withFiber((fiber) => detachBuilt(fiber, ref, attachment))), () => {
+          attachBuilt(fiber, ref, attachment)
+          return Context.make(tag, attachment)
         })
-    )
+      }))
   ) as Layer.Layer<Id, E, R>
+
+const attachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): void => {
+  const state = stateOf(fiber)
+  const locals = new Map(state.locals)
+  locals.set(ref, stackOf(locals.get(ref), fiber.id(), attachments.push(read(state, ref), attachment), true))
+  mirror(state, locals, fiber.id(), ref, attachment)
+  setState(fiber, FiberRefs.unsafeMake(locals))
+}
+
+const detachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Effect.Effect<void> => {
+  attachment.closed = true
+  const state = stateOf(fiber)
+  const locals = new Map(state.locals)
+  dropSlot(locals, fiber.id(), ref, attachment)
+  mirror(state, locals, fiber.id(), ref)
+  setState(fiber, FiberRefs.unsafeMake(locals))
+  return Effect.void
+}
 
 /** Starts a fiber with a state: its fiber refs and its services. It can be interrupted, wherever the state is from. */
 export const runFork = <A, E>(
