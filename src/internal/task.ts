@@ -110,9 +110,21 @@ class BridgedFiber implements engine.Running, Origin {
   constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
 }
 
+// On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
+const BridgedId: unique symbol = Symbol.for("aiocontext/BridgedFiber")
+
+interface Holder {
+  [BridgedId]?: BridgedFiber | undefined
+}
+
+const bridgedOf = (fiber: engine.AnyFiber): BridgedFiber | undefined => (fiber as Holder)[BridgedId]
+
+const setBridged = (fiber: engine.AnyFiber, bridged: BridgedFiber | undefined): void => {
+  ;(fiber as Holder)[BridgedId] = bridged
+}
+
 interface Shared {
   readonly storage: Storage<Task>
-  readonly fibers: WeakMap<engine.AnyFiber, BridgedFiber>
   /** The fiber that called, synchronously, what made a promise task current. */
   host: engine.AnyFiber | undefined
   hooks: engine.BridgeHooks & { running: BridgedFiber | undefined }
@@ -121,7 +133,6 @@ interface Shared {
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
 const shared: Shared = globalValue("aiocontext/tasks", () => ({
   storage: async.makeStorage<Task>(),
-  fibers: new WeakMap(),
   host: undefined,
   hooks: makeHooks()
 }))
@@ -332,10 +343,10 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
-  let state = shared.fibers.get(fiber)
+  let state = bridgedOf(fiber)
   if (state === undefined) {
     state = new BridgedFiber(fiber, async.capture())
-    shared.fibers.set(fiber, state)
+    setBridged(fiber, state)
   }
   return state
 }
@@ -344,7 +355,7 @@ function makeHooks(): Shared["hooks"] {
   return ({
     running: undefined,
     start(fiber, parent) {
-      const holder = parent === undefined ? undefined : shared.fibers.get(parent)
+      const holder = parent === undefined ? undefined : bridgedOf(parent)
       const building = engine.buildingLayer(fiber)
       if (holder === undefined && building === undefined) {
         return
@@ -359,7 +370,7 @@ function makeHooks(): Shared["hooks"] {
       if (parent !== undefined && building !== undefined && building !== holder?.building) {
         state.builder = parent
       }
-      shared.fibers.set(fiber, state)
+      setBridged(fiber, state)
     },
     wrap(task, fiber) {
       const state = bridged(fiber)
@@ -407,7 +418,7 @@ function makeHooks(): Shared["hooks"] {
       }
     },
     leave(fiber) {
-      const state = shared.fibers.get(fiber)
+      const state = bridgedOf(fiber)
       if (state !== undefined) {
         end(state, engine.stateOf(fiber))
         state.task = undefined
@@ -415,7 +426,7 @@ function makeHooks(): Shared["hooks"] {
           this.running = undefined
           shared.storage.enterWith(undefined)
         }
-        shared.fibers.delete(fiber)
+        setBridged(fiber, undefined)
       }
     }
   })
