@@ -1,5 +1,5 @@
-/** What a fiber with a context weighs, and what a hundred thousand of them take. */
-import { Effect, Fiber, HashMap, Layer, ManagedRuntime } from "effect"
+/** What a fiber with a context weighs. */
+import { Effect, Fiber, Layer, ManagedRuntime } from "effect"
 import { compat } from "../../dist/index.js"
 import { difference, ratio, suite } from "../harness.js"
 import { Ctx, entries, hashMap, ref } from "./fixtures.js"
@@ -37,19 +37,6 @@ const suspended = Effect.async(() => {})
 
 const without = { runtime: bare, child: suspended, around: untouched }
 
-const concurrent = 100_000
-
-const briefly = Effect.sleep(1)
-
-/** Nanoseconds a fiber, while all of them are there at once. */
-const time = async (effect) => {
-  const before = performance.now()
-  await Effect.runPromise(effect)
-  return (performance.now() - before) * 1e6 / concurrent
-}
-
-const many = (child) => Effect.forEach(numbers(concurrent), child, { concurrency: "unbounded", discard: true })
-
 await suite([
   difference({
     id: "heap-attached",
@@ -81,15 +68,5 @@ await suite([
     rounds: 5,
     ours: { runtime: bare, child: Effect.suspend(() => Ctx.provide(entries(8))(suspended)), around: untouched },
     base: { runtime: bare, child: Effect.suspend(() => Effect.locally(ref, hashMap(8))(suspended)), around: untouched }
-  }),
-  ratio({
-    id: "concurrent-100000",
-    what: "time a fiber, 100,000 concurrent fibers with a context",
-    against: "the same with a bare `FiberRef`",
-    atMost: 1.1,
-    sample: time,
-    rounds: 5,
-    ours: many((i) => Ctx.provide({ id: i })(briefly)),
-    base: many((i) => Effect.locally(ref, HashMap.make(["id", i]))(briefly))
   })
 ])
