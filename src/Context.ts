@@ -342,10 +342,10 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   return {
     [specs.SpecId]: spec,
     ref,
-    get: (...args: [key: string, fallback?: unknown]) =>
-      reading("get", (value, attachment) => {
-        const entry = attachments.getEntry(value, attachment, args[0])
-        return entry._tag === "Some" ? entry.value : args[1]
+    get: (key: string, fallback?: unknown) =>
+      attached("get", (fiber, attachment) => {
+        const entry = attachments.getEntry(valueOf(fiber, attachment), attachment, key)
+        return Effect.succeed(entry._tag === "Some" ? entry.value : fallback)
       }),
     getOption,
     getOrFail: (key: string) =>

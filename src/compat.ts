@@ -155,6 +155,15 @@ class Imperative {
     this.id = this.spec.definition.key
   }
 
+  /** The running task, if the context is attached to it. */
+  private get place(): tasks.Place | undefined {
+    const place = tasks.current()
+    return place !== undefined && place !== "unbridged" &&
+        (tasks.indexOf(place, this.spec.ref) ?? tasks.serviceOf(place, this.id)) !== undefined
+      ? place
+      : undefined
+  }
+
   private attachment(place: tasks.Place, operation: string): attachments.Attachment {
     const attachment = tasks.serviceOf(place, this.id) as attachments.Attachment | undefined
     if (attachment === undefined) {
@@ -170,6 +179,24 @@ class Imperative {
       () => tasks.stateOf(place),
       (value) => tasks.write(place, this.spec.ref, value, false)
     )
+  }
+
+  private read(place: tasks.Place, key: string, fallback: unknown): unknown {
+    const { ref } = this.spec
+    const index = tasks.indexOf(place, ref)
+    if (index !== undefined) {
+      const value = index.get(key)
+      return value !== undefined || index.has(key) ? value : fallback
+    }
+    const attachment = this.attachment(place, "context.get")
+    const value = this.value(place, attachment)
+    const whole = attachments.wholeOf(value, attachment)
+    if (whole === undefined) {
+      return Option.getOrElse(attachments.getEntry(value, attachment, key), () => fallback)
+    }
+    tasks.countRead(place, ref, whole)
+    const entry = HashMap.get(whole, key)
+    return entry._tag === "Some" ? entry.value : fallback
   }
 
   private entry(key: string, operation: string): Option.Option<unknown> {
@@ -200,8 +227,7 @@ class Imperative {
   }
 
   get(key: string, fallback?: unknown): unknown {
-    const entry = this.entry(key, "context.get")
-    return entry._tag === "Some" ? entry.value : fallback
+    return this.read(tasks.currentOrThrow("context.get"), key, fallback)
   }
 
   getOrThrow(key: string): unknown {
@@ -213,12 +239,12 @@ class Imperative {
   }
 
   peek(key: string, fallback?: unknown): unknown {
-    return this.attached ? this.get(key, fallback) : fallback
+    const place = this.place
+    return place === undefined ? fallback : this.read(place, key, fallback)
   }
 
   get attached(): boolean {
-    const place = tasks.current()
-    return place !== undefined && place !== "unbridged" && tasks.serviceOf(place, this.id) !== undefined
+    return this.place !== undefined
   }
 
   set(key: string, value: unknown): void {
@@ -272,13 +298,18 @@ class Imperative {
 
   run<A>(entries: object, f: () => A): A {
     checkFunction("context.run", f)
-    const seed = specs.fromObject("context.run", entries)
-    const parent = tasks.rootState()
-    const attachment = specs.attach(this.spec, seed, engine.serviceOf(parent, this.id), false, this.tag)
-    return tasks.runIn(
-      tasks.make(engine.attachState(engine.forkState(parent), this.spec.ref, attachment)),
-      f
-    )
+    const seed = specs.indexOf("context.run", entries)
+    const parent = engine.forkState(tasks.rootState())
+    const task = tasks.make(() => this.attachTo(parent, HashMap.fromIterable(seed)))
+    if (!attachments.isLinked(this.spec)) {
+      tasks.startReading(task, this.spec.ref, seed)
+    }
+    return tasks.runIn(task, f)
+  }
+
+  private attachTo(state: engine.State, seed: attachments.Entries): engine.State {
+    const outer = engine.serviceOf(state, this.id)
+    return engine.attachState(state, this.spec.ref, specs.attach(this.spec, seed, outer, false, this.tag))
   }
 
   runPromise<A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Promise<A> {

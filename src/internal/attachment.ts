@@ -493,6 +493,14 @@ export const getOwn = (value: Entries, attachment: Attachment, key: string): Opt
   return HashMap.get(own, key)
 }
 
+/** The map of an attachment, where it is one map that changes with the value alone: not so under `share` and `chain`. */
+export const wholeOf = (value: Entries, attachment: Attachment): Entries | undefined =>
+  isLinked(attachment) ? undefined : find(value, attachment) ?? attachment.seed
+
+/** Whether tasks read maps that others may change. */
+export const isLinked = ({ definition: { fork: strategy } }: Pick<Attachment, "definition">): boolean =>
+  strategy === share || strategy === chain
+
 /** The whole map, as the task sees it. O(1), except under `chain`, where the layers are merged. */
 export const allEntries = (value: Entries, attachment: Attachment): Entries => {
   const strategy = attachment.definition.fork

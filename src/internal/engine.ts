@@ -563,30 +563,37 @@ export const layerAttachment = <Id, E, R>(
   ref: Ref,
   make: Effect.Effect<(fiber: AnyFiber) => Attachment, E, R>
 ): Layer.Layer<Id, E, R> =>
-  Layer.scoped(
-    tag,
+  Layer.scopedContext(
     Effect.flatMap(make, (make) =>
-      withFinalizer(
-        (fiber) => {
-          const attachment = make(fiber)
-          const state = stateOf(fiber)
-          const locals = new Map(state.locals)
-          const value = attachments.push(read(state, ref), attachment, keeps(() => state, tag.key))
-          locals.set(ref, stackOf(locals.get(ref), fiber.id(), value, true))
-          mirror(state, locals, fiber.id(), ref, attachment)
-          setState(fiber, FiberRefs.unsafeMake(locals))
-          return attachment
-        },
-        (fiber, attachment) => {
-          attachment.closed = true
-          const state = stateOf(fiber)
-          const locals = new Map(state.locals)
-          dropSlot(locals, fiber.id(), ref, attachment)
-          mirror(state, locals, fiber.id(), ref)
-          setState(fiber, FiberRefs.unsafeMake(locals))
-        }
-      ))
+      withFiber((fiber) => {
+        const attachment = make(fiber)
+        const scope = serviceOfFiber(fiber, Scope.Scope.key) as Scope.Scope
+        // the finalizer first: an interruption between the two finds nothing that it would leave behind
+        return Effect.map(Scope.addFinalizer(scope, withFiber((fiber) => detachBuilt(fiber, ref, attachment))), () => {
+          attachBuilt(fiber, ref, attachment)
+          return Context.make(tag, attachment)
+        })
+      }))
   ) as Layer.Layer<Id, E, R>
+
+const attachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): void => {
+  const state = stateOf(fiber)
+  const locals = new Map(state.locals)
+  const value = attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
+  locals.set(ref, stackOf(locals.get(ref), fiber.id(), value, true))
+  mirror(state, locals, fiber.id(), ref, attachment)
+  setState(fiber, FiberRefs.unsafeMake(locals))
+}
+
+const detachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Effect.Effect<void> => {
+  attachment.closed = true
+  const state = stateOf(fiber)
+  const locals = new Map(state.locals)
+  dropSlot(locals, fiber.id(), ref, attachment)
+  mirror(state, locals, fiber.id(), ref)
+  setState(fiber, FiberRefs.unsafeMake(locals))
+  return Effect.void
+}
 
 /** Runs an effect with another task-local value, and leaves the former one behind. */
 export const locally: <A, E, R, B>(

@@ -29,13 +29,22 @@ export interface Tagged {
 export const specOf = (tag: Tagged): Spec => tag[SpecId]
 
 /** The entries of a plain object, as a map. `__proto__` and its like are keys like any other. */
-export const fromObject = (operation: string, entries: object): Entries => {
+export const fromObject = (operation: string, entries: object): Entries =>
+  HashMap.isHashMap(checked(operation, entries))
+    ? entries as Entries
+    : HashMap.fromIterable(Object.entries(entries))
+
+/** The same, as a `Map`: several times as fast to make. */
+export const indexOf = (operation: string, entries: object): ReadonlyMap<string, unknown> =>
+  new Map(HashMap.isHashMap(checked(operation, entries)) ? entries as Entries : Object.entries(entries))
+
+const checked = (operation: string, entries: object): object => {
   if (typeof entries !== "object" || entries === null) {
     throw new TypeError(
       `${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" }), and got ${entries}`
     )
   }
-  return HashMap.isHashMap(entries) ? entries as Entries : HashMap.fromIterable(Object.entries(entries))
+  return entries
 }
 
 /** Adds the entries of a plain object to a map. */

@@ -6,6 +6,7 @@
  * Once the fiber goes on, the task is left over: it keeps the state of that moment, and what it sets stays its own.
  */
 import * as async from "#async"
+import * as HashMap from "effect/HashMap"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as engine from "./engine.js"
@@ -16,16 +17,73 @@ export class Task {
   readonly _tag = "aiocontext/Task" as const
   /** The fiber that waits for this code, while it does. */
   fiber: engine.AnyFiber | undefined
-  state: engine.State
   /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
   origin: Origin | undefined
   /** The operation of the fiber of `origin` that started this code: for as long as it runs, the code is the fiber's. */
   operation: number | undefined = undefined
-  constructor(state: engine.State, fiber: engine.AnyFiber | undefined, origin: Origin | undefined) {
-    this.state = state
+  /** What the code has read, until it writes. */
+  reading: Reading | undefined = undefined
+  private base: engine.State | (() => engine.State)
+  /** A write that the base does not have yet. */
+  private written: { readonly ref: engine.Local<any>; readonly value: unknown } | undefined = undefined
+
+  constructor(
+    state: engine.State | (() => engine.State),
+    fiber: engine.AnyFiber | undefined,
+    origin: Origin | undefined
+  ) {
+    this.base = state
     this.fiber = fiber
     this.origin = origin
   }
+
+  private get unwritten(): engine.State {
+    if (typeof this.base === "function") {
+      this.base = this.base()
+    }
+    return this.base
+  }
+
+  // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
+  get state(): engine.State {
+    const { written } = this
+    if (written !== undefined) {
+      this.base = engine.writeState(this.unwritten, written.ref, written.value)
+      this.written = undefined
+    }
+    return this.unwritten
+  }
+
+  set state(state: engine.State) {
+    this.base = state
+    this.written = undefined
+    this.reading = undefined
+  }
+
+  service(key: string): unknown {
+    return engine.serviceOf(this.unwritten, key)
+  }
+
+  value<A>(ref: engine.Local<A>): A {
+    return this.written?.ref === ref ? this.written.value as A : engine.valueOf(this.unwritten, ref)
+  }
+
+  write<A>(ref: engine.Local<A>, value: A): void {
+    if (this.written !== undefined && this.written.ref !== ref) {
+      this.base = this.state
+    }
+    this.written = { ref, value }
+    this.reading = undefined
+  }
+}
+
+/** What a task's code has read of a context: once it has paid for it, the reads that follow are those of a `Map`. */
+interface Reading {
+  readonly ref: engine.Ref
+  /** The state that the map is from, where it is a fiber's. */
+  readonly state: engine.State | undefined
+  reads: number
+  index: ReadonlyMap<string, unknown> | undefined
 }
 
 interface Origin {
@@ -65,9 +123,21 @@ class BridgedFiber implements engine.Running, Origin {
   constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
 }
 
+// On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
+const BridgedId: unique symbol = Symbol.for("aiocontext/BridgedFiber")
+
+interface Holder {
+  [BridgedId]?: BridgedFiber | undefined
+}
+
+const bridgedOf = (fiber: engine.AnyFiber): BridgedFiber | undefined => (fiber as Holder)[BridgedId]
+
+const setBridged = (fiber: engine.AnyFiber, bridged: BridgedFiber | undefined): void => {
+  ;(fiber as Holder)[BridgedId] = bridged
+}
+
 interface Shared {
   readonly storage: Storage<Task | Part>
-  readonly fibers: WeakMap<engine.AnyFiber, BridgedFiber>
   /** Fibers without a parent that have inherited: once for all, wherever they enter a bridge again. */
   readonly roots: WeakSet<engine.AnyFiber>
   /** What is set outside every task, for the tasks that start there. */
@@ -79,7 +149,6 @@ interface Shared {
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
 const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => ({
   storage: async.makeStorage<Task | Part>(),
-  fibers: new WeakMap(),
   roots: new WeakSet(),
   program: new Task(engine.emptyState, undefined, undefined),
   host: undefined
@@ -207,8 +276,8 @@ export const capture = (place: Place): Task | Part => {
   return isPart(place) ? new Part(captured, place.values) : captured
 }
 
-/** A promise task of its own, with a given state. */
-export const make = (state: engine.State): Task => new Task(state, undefined, undefined)
+/** A promise task of its own, with a given state; a function makes the state when it is asked for. */
+export const make = (state: engine.State | (() => engine.State)): Task => new Task(state, undefined, undefined)
 
 /** A context that a task can be started in: it gives itself to the task's state. */
 export interface TaskContext {
@@ -259,9 +328,7 @@ const fiberOf = (task: Task | engine.AnyFiber): engine.AnyFiber | undefined => i
 export const serviceOf = (place: Place, key: string): unknown => {
   const task = whole(place)
   const fiber = fiberOf(task)
-  return fiber === undefined
-    ? engine.serviceOf((task as Task).state, key)
-    : engine.serviceOfFiber(fiber, key)
+  return fiber === undefined ? (task as Task).service(key) : engine.serviceOfFiber(fiber, key)
 }
 
 /** A task-local value, in a task. */
@@ -271,7 +338,39 @@ export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
   }
   const task = whole(place)
   const fiber = fiberOf(task)
-  return fiber === undefined ? engine.valueOf((task as Task).state, ref) : engine.valueOfFiber(fiber, ref)
+  return fiber === undefined ? (task as Task).value(ref) : engine.valueOfFiber(fiber, ref)
+}
+
+const fiberStateOf = (task: Task): engine.State | undefined =>
+  task.fiber === undefined ? undefined : engine.stateOf(task.fiber)
+
+/** The entries of a context in a promise task, where its code has read them often enough, or was started with them. */
+export const indexOf = (place: Place, ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
+  if (isTask(place)) {
+    const { reading } = place
+    if (reading !== undefined && reading.ref === ref && reading.state === fiberStateOf(place)) {
+      return reading.index
+    }
+  }
+  return undefined
+}
+
+/** Gives a promise task the index of the entries that it starts with. */
+export const startReading = (task: Task, ref: engine.Ref, index: ReadonlyMap<string, unknown>): void => {
+  task.reading = { ref, state: undefined, reads: 0, index }
+}
+
+/** Counts a read. One for each entry, and an index costs no more than the reads before it did. */
+export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMap<string, unknown>): void => {
+  if (isTask(place)) {
+    const { reading } = place
+    const state = fiberStateOf(place)
+    if (reading === undefined || reading.ref !== ref || reading.state !== state) {
+      place.reading = { ref, state, reads: 1, index: undefined }
+    } else if (++reading.reads > HashMap.size(entries)) {
+      reading.index = new Map(entries)
+    }
+  }
 }
 
 /** Whether this is left-over code: of a fiber that has gone on, and not yet parted from it. */
@@ -303,7 +402,7 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
   const task = whole(place)
   const fiber = fiberOf(task)
   if (fiber === undefined) {
-    ;(task as Task).state = engine.writeState((task as Task).state, ref, value)
+    ;(task as Task).write(ref, value)
   } else {
     engine.writeFiber(fiber, ref, value, keepHistory)
     wrote(fiber, place)
@@ -392,7 +491,7 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
 
 /** What a fiber without a parent has from the code that started it. */
 function inherit(fiber: engine.AnyFiber): void {
-  if (!shared.roots.has(fiber) && !shared.fibers.has(fiber)) {
+  if (!shared.roots.has(fiber) && bridgedOf(fiber) === undefined) {
     shared.roots.add(fiber)
     const starter = shared.storage.getStore()
     engine.inherit(fiber, (local) => valueOf(starter ?? shared.program, local), starter !== undefined)
@@ -400,11 +499,11 @@ function inherit(fiber: engine.AnyFiber): void {
 }
 
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
-  let state = shared.fibers.get(fiber)
+  let state = bridgedOf(fiber)
   if (state === undefined) {
     inherit(fiber)
     state = new BridgedFiber(fiber, async.capture())
-    shared.fibers.set(fiber, state)
+    setBridged(fiber, state)
   }
   return state
 }
@@ -419,7 +518,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
   running: undefined,
   approach: inherit,
   start(fiber, parent) {
-    const holder = parent === undefined ? undefined : shared.fibers.get(parent)
+    const holder = parent === undefined ? undefined : bridgedOf(parent)
     const building = engine.buildingLayer(fiber)
     if (parent === undefined) {
       inherit(fiber)
@@ -437,7 +536,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     if (parent !== undefined && building !== undefined && building !== holder?.building) {
       state.builder = parent
     }
-    shared.fibers.set(fiber, state)
+    setBridged(fiber, state)
   },
   wrap(task, fiber) {
     const state = bridged(fiber)
@@ -483,15 +582,15 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     }
   },
   end(fiber) {
-    const state = shared.fibers.get(fiber)
+    const state = bridgedOf(fiber)
     if (state !== undefined) {
       end(state, engine.stateOf(fiber))
       state.task = undefined
-      shared.fibers.delete(fiber)
+      setBridged(fiber, undefined)
     }
   },
   leave(fiber) {
-    const state = shared.fibers.get(fiber)
+    const state = bridgedOf(fiber)
     if (state !== undefined) {
       end(state, engine.stateOf(fiber))
       state.task = undefined
@@ -499,7 +598,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
         this.running = undefined
         shared.storage.enterWith(undefined)
       }
-      shared.fibers.delete(fiber)
+      setBridged(fiber, undefined)
     }
   }
 }))

@@ -1,0 +1,57 @@
+/** The server that the HTTP rows measure, with the library and without. */
+import { HttpMiddleware, HttpRouter, HttpServerRequest, HttpServerResponse } from "@effect/platform"
+import { Effect, Layer, Logger } from "effect"
+import { compat, Context } from "../../dist/index.js"
+import * as ContextLayer from "../../dist/Layer.js"
+
+export class Request extends Context.Tag("bench/Request")() {}
+
+const request = compat.make(Request)
+
+const lookUp = async (id) => ({ id, name: "Ann" })
+
+const withContext = HttpMiddleware.make((app) =>
+  Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, url }) =>
+    Request.provide({ request_id: headers["x-request-id"] ?? "none", method, url })(app))
+)
+
+const lookUpHere = async () => {
+  const user = await lookUp(request.get("request_id"))
+  request.set("user", user.name)
+  return user
+}
+
+/** A lookup in promise code and a log line, in a request that has a context. */
+export const withLibrary = HttpRouter.empty.pipe(
+  HttpRouter.get(
+    "/users",
+    Effect.gen(function*() {
+      const user = yield* Effect.promise(lookUpHere)
+      yield* Effect.log("looked up")
+      return HttpServerResponse.unsafeJson({ ...user, seen: yield* Request.get("user") })
+    })
+  ),
+  withContext
+)
+
+/** The same, with the request id handed on by hand. */
+export const without = HttpRouter.empty.pipe(
+  HttpRouter.get(
+    "/users",
+    Effect.gen(function*() {
+      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const user = yield* Effect.promise(() => lookUp(headers["x-request-id"] ?? "none"))
+      yield* Effect.log("looked up")
+      return HttpServerResponse.unsafeJson({ ...user, seen: user.name })
+    })
+  )
+)
+
+/** Log lines are formatted and dropped: a terminal is slower than all that is measured here. */
+const logger = Logger.replace(Logger.defaultLogger, Logger.map(Logger.logfmtLogger, () => undefined))
+
+export const libraryLayer = Layer.mergeAll(ContextLayer.logAnnotations(Request), logger).pipe(
+  Layer.provideMerge(compat.layer)
+)
+
+export const bareLayer = logger

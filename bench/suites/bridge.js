@@ -1,0 +1,35 @@
+/** What the bridge adds to a fiber's own work. */
+import { Effect, Layer, ManagedRuntime } from "effect"
+import { compat } from "../../dist/index.js"
+import { contestant, ratio, suite } from "../harness.js"
+import { repeat } from "./fixtures.js"
+
+const bridged = ManagedRuntime.make(compat.layer)
+const bare = ManagedRuntime.make(Layer.empty)
+await Promise.all([bridged.runtime(), bare.runtime()])
+
+const program = (runtime, times, effect) => contestant(times, () => runtime.runPromise(effect))
+
+const syncs = repeat(10_000, (i) => Effect.sync(() => i))
+
+const settled = Promise.resolve()
+const suspensions = repeat(1000, () => Effect.promise(() => settled))
+
+await suite([
+  ratio({
+    id: "sync-1000",
+    what: "1,000 `Effect.sync` in a row under `compat.layer`",
+    against: "without",
+    atMost: 1.1,
+    ours: program(bridged, 10, syncs),
+    base: program(bare, 10, syncs)
+  }),
+  ratio({
+    id: "suspension",
+    what: "a suspension on a promise under `compat.layer`",
+    against: "without",
+    atMost: { 20: 1.6, 24: 1.15 },
+    ours: program(bridged, 1000, suspensions),
+    base: program(bare, 1000, suspensions)
+  })
+])
