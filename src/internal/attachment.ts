@@ -32,6 +32,8 @@ export interface Definition {
 /** Where linked tasks meet: a map that its owner replaces and others read. */
 interface Cell {
   entries: Entries
+  /** `chain`: the layer of the parent task. */
+  readonly parent?: Cell
 }
 
 interface Slot {
@@ -39,8 +41,6 @@ interface Slot {
   readonly below: Entries | undefined
   /** `chain`: the task's own layer, for its children to read. */
   readonly cell?: Cell
-  /** `chain`: the layers of its ancestors, the nearest first. */
-  readonly parents?: ReadonlyArray<Cell>
   /** What the child began with, where that is not the parent's very map. */
   readonly base?: Entries
   /** In a finalizer: the value that its fiber goes back to. */
@@ -169,7 +169,7 @@ const prune = (value: Entries | undefined, top: Attachment, keeps: Keeps): Entri
 export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
   const below = prune(value, attachment, keeps)
   return attachment.definition.fork === chain
-    ? mark(fresh(attachment.seed), { attachment, below, cell: attachment.cell, parents: [] })
+    ? mark(fresh(attachment.seed), { attachment, below, cell: attachment.cell })
     : mark(fresh(attachment.seed), { attachment, below })
 }
 
@@ -223,9 +223,9 @@ const forkWith = (attachment: Attachment, parent: Entries): Entries => {
   return child
 }
 
-const chainTo = (attachment: Attachment, below: Entries | undefined, parents: ReadonlyArray<Cell>): Entries => {
-  const cell: Cell = { entries: fresh(HashMap.empty()) }
-  return mark(cell.entries, { attachment, below, cell, parents })
+const chainTo = (attachment: Attachment, below: Entries | undefined, parent: Cell): Entries => {
+  const cell: Cell = { entries: fresh(HashMap.empty()), parent }
+  return mark(cell.entries, { attachment, below, cell })
 }
 
 /** The value that a child starts with, given its parent's. O(1) for `copy`, `share` and `chain`. */
@@ -240,7 +240,7 @@ export const fork = (value: Entries): Entries => {
     return replaceBelow(value, slot, below)
   }
   if (strategy === chain) {
-    return chainTo(slot.attachment, below, [slot.cell!, ...slot.parents!])
+    return chainTo(slot.attachment, below, slot.cell!)
   }
   const base = forkWith(slot.attachment, value)
   return mark(fresh(base), { attachment: slot.attachment, below, base })
@@ -256,7 +256,7 @@ export const detach = (value: Entries): Entries => {
   if (slot.cell === undefined) {
     return replaceBelow(value, slot, below)
   }
-  const cell: Cell = { entries: fresh(value) }
+  const cell: Cell = { ...slot.cell, entries: fresh(value) }
   return mark(cell.entries, { ...slot, below, cell })
 }
 
@@ -320,7 +320,7 @@ const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries 
     const { attachment } = slot
     const target = find(parent, attachment)
     if (attachment.definition.join === "merge" && attachment.definition.fork !== share && target !== undefined) {
-      const base = slot.parents !== undefined
+      const base = slot.cell !== undefined
         ? absent
         : slot.base ?? find(ancestor, attachment) ?? attachment.seed
       const merged = changes(base, own, target)
@@ -451,14 +451,14 @@ export const materialize = (value: Entries, attachment: Attachment, keeps: Keeps
   const below = prune(value, attachment, keeps)
   const strategy = attachment.definition.fork
   if (strategy === chain) {
-    return chainTo(attachment, below, [attachment.cell])
+    return chainTo(attachment, below, attachment.cell)
   }
   const base = strategy === copy || strategy === share ? attachment.seed : forkWith(attachment, attachment.seed)
   return mark(fresh(base), { attachment, below, base })
 }
 
-const parentsOf = (own: Entries | undefined, attachment: Attachment): ReadonlyArray<Cell> | undefined =>
-  own === undefined ? [attachment.cell] : slotOf(own)?.parents
+const parentOf = (own: Entries | undefined, attachment: Attachment): Cell | undefined =>
+  own === undefined ? attachment.cell : slotOf(own)?.cell?.parent
 
 /** One entry, as the task sees it. */
 export const getEntry = (value: Entries, attachment: Attachment, key: string): Option.Option<unknown> => {
@@ -474,7 +474,7 @@ export const getEntry = (value: Entries, attachment: Attachment, key: string): O
   if (Option.isSome(found)) {
     return found
   }
-  for (const cell of parentsOf(own, attachment) ?? []) {
+  for (let cell = parentOf(own, attachment); cell !== undefined; cell = cell.parent) {
     const inherited = HashMap.get(cell.entries, key)
     if (Option.isSome(inherited)) {
       return inherited
@@ -511,11 +511,11 @@ export const allEntries = (value: Entries, attachment: Attachment): Entries => {
   if (strategy !== chain) {
     return fresh(own ?? attachment.seed)
   }
-  let merged: Entries = HashMap.empty()
-  for (const cell of (parentsOf(own, attachment) ?? []).toReversed()) {
-    merged = HashMap.union(merged, cell.entries)
+  let merged = own ?? HashMap.empty()
+  for (let cell = parentOf(own, attachment); cell !== undefined; cell = cell.parent) {
+    merged = HashMap.union(cell.entries, merged)
   }
-  return fresh(own === undefined ? merged : HashMap.union(merged, own))
+  return fresh(merged)
 }
 
 /** The value after `f` changed the task's own map; the same value when `f` changed nothing. */

@@ -40,3 +40,20 @@ describe("maps that are equal are still two maps", () => {
       expect(yield* Chained.has("mine")).toBe(false)
     }).pipe(Chained.provide({})))
 })
+
+describe("a line of chained tasks", () => {
+  it.effect("reads through a thousand generations what the first one has now, and writes to none of them", () =>
+    Effect.gen(function*() {
+      const generation = (left: number): Effect.Effect<ReadonlyArray<unknown>, never, Chained> =>
+        left === 0
+          ? Effect.zipRight(Effect.yieldNow(), Effect.all([Chained.get("first"), Chained.get("last"), Chained.size]))
+          : Chained.set("last", left).pipe(
+            Effect.zipRight(Effect.forkDaemon(generation(left - 1))),
+            Effect.flatMap(Fiber.join)
+          )
+      const line = yield* Effect.fork(generation(1000))
+      yield* Chained.set("first", "now")
+      expect(yield* Fiber.join(line)).toEqual(["now", 1, 2])
+      expect(yield* Chained.has("last")).toBe(false)
+    }).pipe(Chained.provide({ first: "then" })))
+})
