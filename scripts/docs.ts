@@ -64,7 +64,15 @@ const app = await Application.bootstrap({
     }
   },
   // described where they are used, by what they are in Effect
-  intentionallyNotExported: ["Ref", "AnyFiber"],
+  intentionallyNotExported: [
+    "Ref",
+    "AnyFiber",
+    "TaskContext",
+    "VariableClass",
+    "SnapshotClass",
+    "AnyGenerator",
+    "AnyFunction"
+  ],
   requiredToBeDocumented: ["Module", "Class", "Interface", "TypeAlias", "Variable", "Function", "CallSignature"],
   sort: ["documents-first", "kind", "source-order"],
   kindSortOrder: ["Document", "Module", "Function", "Variable", "Class", "Interface", "TypeAlias", "Reference"],

@@ -7,10 +7,12 @@
  * - **Root.** A fiber without a parent starts with the mapping of the code that started it.
  * - **Join, race, timeout, interruption.** There is nothing to bring back.
  * - **Suspension.** A fiber goes on with the mapping that it suspended with, whoever wakes it.
- * - **Fibers** need `compat.layer`; outside of it variables throw {@link BridgeError}.
+ * - **Fibers** need `compat.layer`; outside of it variables throw `BridgeError`.
  *
  * What a library cannot do: generators do not keep the mapping that they started with; `isolate` of
  * `aiocontext/compat/contextvars` does the like for its own variables.
+ *
+ * @module
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
@@ -166,7 +168,9 @@ export const AsyncContext: { readonly Variable: typeof Variable; readonly Snapsh
 
 /** The types of the proposal. */
 export namespace AsyncContext {
+  /** A variable: see the class {@link Variable}. */
   export type Variable<A> = VariableClass<A>
+  /** A snapshot: see the class {@link Snapshot}. */
   export type Snapshot = SnapshotClass
 }
 

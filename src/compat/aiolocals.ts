@@ -8,6 +8,7 @@
  * - **Joins** bring nothing, as it is there already, and a context's end takes its state with it.
  *
  * @see https://docs.atlassian.com/aiolocals/
+ * @module
  */
 import * as Arr from "effect/Array"
 import * as Cause from "effect/Cause"
@@ -74,6 +75,7 @@ class LocalObject {
   }
 }
 
+/** Makes a local: `new Local<Shape>()`. */
 export const Local: new<Shape extends object = Record<string, unknown>>() => Local<Shape> = LocalObject as never
 
 /** What a context manages. */
@@ -249,6 +251,7 @@ export interface IncomingRequest {
 
 /** What the middleware uses of a response of `node:http`. */
 export interface OutgoingResponse {
+  /** Sets a header of the response, before its head is sent. */
   setHeader(name: string, value: string): unknown
 }
 

@@ -11,6 +11,7 @@
  * - **Joins** bring nothing: what is shared is shared already.
  *
  * @see https://github.com/Skyscanner/aiotask-context
+ * @module
  */
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"

@@ -8,9 +8,11 @@
  * - **Root.** A fiber without a parent starts with a copy of the context of the code that started it.
  * - **Join, race, timeout, interruption.** What a child sets stays in its context.
  * - **Left-over code.** It reads the values of its moment; what it sets goes to a copy of its own.
- * - **Fibers** need `compat.layer`; outside of it variables throw {@link BridgeError}.
+ * - **Fibers** need `compat.layer`; outside of it variables throw `BridgeError`.
  *
  * CPython 3.13 is the reference; the disposable token is that of 3.14.
+ *
+ * @module
  */
 import * as Data from "effect/Data"
 import * as HashMap from "effect/HashMap"
@@ -376,6 +378,7 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
     return HashMap.entries(this["~contextvars/cell"].entries)
   }
 
+  /** The variables that have a value, as iterating a mapping gives its keys in Python. */
   [Symbol.iterator](): IterableIterator<ContextVar<unknown>> {
     return this.keys()
   }

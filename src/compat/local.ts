@@ -8,6 +8,7 @@
  * - **Left-over code**, a timer that outlives its fiber's step, keeps the properties of that moment.
  *
  * @see https://pypi.org/project/tasklocals/
+ * @module
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
