@@ -7,6 +7,8 @@ export default defineConfig({
     include: ["test/**/*.test.ts"],
     exclude: ["test/package/**", "**/node_modules/**"],
     sequence: { concurrent: true },
+    // a slow machine is no failure
+    testTimeout: 60_000,
     server: { deps: { inline: [/aiocontext/] } },
     poolOptions: { forks: { execArgv: ["--expose-gc"] } }
   }

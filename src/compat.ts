@@ -379,7 +379,7 @@ export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =
  * })
  * ```
  */
-export const all = <const Fs extends ReadonlyArray<TaskFunction<any>>>(
+export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
   fs: Fs
 ): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
   const functions = Array.from(fs)
@@ -483,7 +483,7 @@ const forkWith = <A>(
  * socket.emit("data") // => r-1
  * ```
  */
-export const bind = <Args extends Array<any>, A>(f: (...args: Args) => A): (...args: Args) => A => {
+export const bind = <Args extends Array<unknown>, A>(f: (...args: Args) => A): (...args: Args) => A => {
   checkFunction("compat.bind", f)
   const task = tasks.capture(tasks.currentOrThrow("compat.bind"))
   return function(this: unknown, ...args) {

@@ -167,7 +167,7 @@ export const wrapAsync = <A>(f: TaskFunction<A>): Promise<A> =>
  * Runs each function as a child of this task, with the same state, and waits for all. Rejects with the first failure; the
  * others run on.
  */
-export const wrapGather = <const Fs extends ReadonlyArray<TaskFunction<any>>>(
+export const wrapGather = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
   ...fs: Fs
 ): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
   const wrong = fs.find((f) => typeof f !== "function")
@@ -203,7 +203,7 @@ const randomId = (prefix: string): string =>
 
 /** What {@link jobContext} makes of a function, or of an effect. */
 export interface Job {
-  <Args extends ReadonlyArray<any>, A>(f: (...args: Args) => A): (...args: Args) => A
+  <Args extends ReadonlyArray<unknown>, A>(f: (...args: Args) => A): (...args: Args) => A
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
 }
 

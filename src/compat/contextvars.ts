@@ -314,7 +314,7 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
    * An async function is in it across its awaits, and the context is entered until its promise settles. In all else the
    * function belongs to the task that calls. Throws {@link ContextEnteredError} where the context is entered already.
    */
-  run<Args extends Array<any>, A>(f: (...args: Args) => A, ...args: Args): A {
+  run<Args extends Array<unknown>, A>(f: (...args: Args) => A, ...args: Args): A {
     checkFunction("Context.run", f)
     const cell = this["~contextvars/cell"]
     const place = tasks.currentOrProgram("Context.run")
@@ -354,7 +354,7 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
   }
 
   /** Whether a variable is set here. */
-  has(variable: ContextVar<any>): boolean {
+  has(variable: ContextVar<unknown>): boolean {
     return HashMap.has(this["~contextvars/cell"].entries, key("has", variable))
   }
 
@@ -418,7 +418,7 @@ type AnyGenerator = Generator<any, any, any> | AsyncGenerator<any, any, any>
  * PEP 550 has it so for all generators; PEP 567 for none. Here the context is a copy: what the driver sets later is not
  * seen by the body.
  */
-export const isolate = <Args extends Array<any>, G extends AnyGenerator>(
+export const isolate = <Args extends Array<unknown>, G extends AnyGenerator>(
   generatorFunction: (...args: Args) => G
 ): (...args: Args) => G => {
   checkFunction("isolate", generatorFunction)
