@@ -7,7 +7,7 @@ const run = (value, f) => {
 }
 const seen = await run("r-1", async () => {
   const first = current
-  await null
+  await Promise.resolve()
   return [first, current]
 })
 console.log(seen) // => [ "r-1", undefined ]
