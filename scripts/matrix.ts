@@ -164,10 +164,12 @@ const install = async (folder: string): Promise<void> => {
   }
 }
 
+const copied = ["src", "test", "examples", "docs", "README.md", "package.json", "tsconfig.json", "vitest.config.ts"]
+
 /** Copies what the tests need, so that imports of `effect` find the one beside the copy. */
 const copyTree = (folder: string): void => {
   rmSync(folder, { recursive: true, force: true })
-  for (const name of ["src", "test", "examples", "package.json", "tsconfig.json", "vitest.config.ts"]) {
+  for (const name of copied) {
     cpSync(join(root, name), join(folder, name), { recursive: true })
   }
 }

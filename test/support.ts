@@ -5,10 +5,20 @@ export const sleep = (millis: number): Promise<void> => new Promise((resolve) =>
 /** A map as a plain object, to compare. */
 export const plain = (entries: HashMap.HashMap<string, unknown>): object => Object.fromEntries(entries)
 
+/** Collects all that nothing holds. */
+export const collectGarbage = (): void => {
+  const { Bun } = globalThis as { readonly Bun?: { gc(synchronously: boolean): void } }
+  if (Bun === undefined) {
+    globalThis.gc!()
+  } else {
+    Bun.gc(true)
+  }
+}
+
 /** The heap in use after a full collection, in bytes. */
 export const heapUsed = async (): Promise<number> => {
   for (let i = 0; i < 3; i++) {
-    globalThis.gc!()
+    collectGarbage()
     await sleep(5)
   }
   return process.memoryUsage().heapUsed

@@ -33,7 +33,9 @@ requestId.run("A", () => {
 // callbacks keep what was there when they were given away
 const seen: Array<string | undefined> = []
 requestId.run("A", () => setTimeout(() => seen.push(requestId.get()), 1))
-await sleep(10)
+while (seen.length === 0) {
+  await sleep(1)
+}
 assert.deepEqual(seen, ["A"])
 
 // snapshots

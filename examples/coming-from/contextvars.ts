@@ -88,7 +88,9 @@ await context.run({}, async () => {
   assert.equal(shared.get(user), "dora's child")
   const later = copyContext()
   setTimeout(() => later.run(work), 1)
-  await sleep(10)
+  while (later.get(user) === "dora") {
+    await sleep(1)
+  }
   assert.equal(later.get(user), "dora's child")
   assert.equal(user.get(), "dora")
 })

@@ -2,15 +2,11 @@ import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, context, NoTaskError } from "aiocontext"
 import { local } from "aiocontext/compat/local"
 import { Deferred, Effect, Fiber, Queue } from "effect"
-import { setFlagsFromString } from "node:v8"
-import { runInNewContext } from "node:vm"
 import { vi } from "vitest"
+import { collectGarbage } from "../support.js"
 
 // the tests of this file share one event loop with its storms
 vi.setConfig({ testTimeout: 60_000 })
-
-setFlagsFromString("--expose-gc")
-const collectGarbage: () => void = runInNewContext("gc")
 
 const { all, fork, timeout } = compat
 

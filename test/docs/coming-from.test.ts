@@ -1,9 +1,17 @@
 import { describe, expect, it } from "@effect/vitest"
 import { execFile } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
+import { createRequire } from "node:module"
 import { promisify } from "node:util"
 
 const run = promisify(execFile)
+
+/** How the runtime that runs the tests runs a TypeScript file on the sources. */
+const sourceRunner: ReadonlyArray<string> = process.versions["bun"] !== undefined
+  ? ["--conditions=@aiocontext/source"]
+  : process.versions["deno"] !== undefined
+  ? ["run", "-A", "--unstable-sloppy-imports", "--conditions=@aiocontext/source"]
+  : [createRequire(import.meta.url).resolve("tsx/cli"), "--conditions=@aiocontext/source"]
 
 const folder = "examples/coming-from"
 
@@ -62,10 +70,7 @@ describe("docs/coming-from.md", () => {
       })
 
       it("has a program that runs", async () => {
-        const { stderr } = await run(
-          process.execPath,
-          ["node_modules/tsx/dist/cli.mjs", "--conditions=@aiocontext/source", example]
-        )
+        const { stderr } = await run(process.execPath, [...sourceRunner, example])
         expect(stderr).toBe("")
       }, 60_000)
     })
