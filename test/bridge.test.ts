@@ -340,3 +340,68 @@ describe("the bridge", () => {
     }).pipe(bridged))
 })
 void ContextLayers
+
+describe("nothing leaks out", () => {
+  const storage = new AsyncLocalStorage<string>()
+  const enters = Effect.sync(() => {
+    storage.enterWith("the fiber's")
+    return request.get("request_id")
+  })
+  const run = <A, E>(effect: Effect.Effect<A, E, Request>) => effect.pipe(withRequest("r"), bridged)
+  /** What the caller's stores and tasks are, after it did something. */
+  const after = (f: () => unknown) =>
+    storage.run("the caller's", () => {
+      f()
+      return [storage.getStore(), request.attached]
+    })
+
+  const ends: Record<string, () => unknown> = {
+    "ends": () => Effect.runSync(run(enters)),
+    "fails": () => Effect.runSyncExit(run(Effect.zipRight(enters, Effect.fail("no")))),
+    "throws": () =>
+      Effect.runSyncExit(run(Effect.zipRight(
+        enters,
+        Effect.sync(() => {
+          throw new Error("no")
+        })
+      ))),
+    "is interrupted": () => Effect.runSyncExit(run(Effect.zipRight(enters, Effect.interrupt))),
+    "goes on without the caller": () => Effect.runFork(run(Effect.zipRight(enters, Effect.sleep(1)))),
+    "cannot go on": () => Effect.runSyncExit(run(Effect.zipRight(enters, Effect.never)))
+  }
+  for (const [name, end] of Object.entries(ends)) {
+    it(`when a run ${name}, the caller's stores are what they were`, () => {
+      expect(after(end)).toEqual(["the caller's", false])
+    })
+  }
+
+  it("nor after the caller's next await", async () => {
+    await storage.run("the caller's", async () => {
+      await Effect.runPromise(run(enters))
+      expect([storage.getStore(), request.attached]).toEqual(["the caller's", false])
+      await Effect.runPromiseExit(run(Effect.zipRight(Effect.promise(() => sleep(1)), Effect.fail("no"))))
+      expect([storage.getStore(), request.attached]).toEqual(["the caller's", false])
+    })
+  })
+
+  it("a store that a fiber enters stays with it across its suspensions", () =>
+    Effect.gen(function*() {
+      yield* enters
+      yield* Effect.sleep(1)
+      expect(storage.getStore()).toBe("the fiber's")
+      expect(yield* Effect.flatMap(Effect.fork(Effect.sync(() => storage.getStore())), Fiber.join)).toBe("the fiber's")
+    }).pipe(run, Effect.runPromise))
+
+  it("a request that a shared layer was built in leaves nothing in the fibers that the layer keeps", async () => {
+    const seen: Array<string | undefined> = []
+    const Worker = Layer.scopedDiscard(Effect.forkScoped(Effect.forever(
+      Effect.zipRight(Effect.sync(() => seen.push(storage.getStore())), Effect.sleep(1))
+    )))
+    const runtime = ManagedRuntime.make(Layer.provide(Worker, compat.layer))
+    await storage.run("the first request's", () => runtime.runPromise(Effect.void))
+    await sleep(20)
+    await runtime.dispose()
+    expect(seen.length).toBeGreaterThan(0)
+    expect(new Set(seen)).toEqual(new Set([undefined]))
+  })
+})

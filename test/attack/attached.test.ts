@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
 import { Deferred, Effect, Fiber, Layer } from "effect"
 
-// DESIGN.md section 3, rule 4: attached means there
+// Attached means there
 
 class Plain extends Context.Tag("attack/attached/Plain")<Plain>() {}
 class Merged extends Context.Tag("attack/attached/Merged")<Merged>({ join: "merge" }) {}

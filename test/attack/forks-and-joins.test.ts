@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
 import { Effect, Fiber, Option } from "effect"
 
-// DESIGN.md section 3, rules 1 and 3: forks, joins and the strategies of both
+// Forks, joins and the strategies of both
 
 class Merged extends Context.Tag("attack/forks/Merged")<Merged>({ join: "merge" }) {}
 class Copied extends Context.Tag("attack/forks/Copied")<Copied>({ fork: Context.deepCopy }) {}

@@ -3,7 +3,7 @@ import { compat, context, ContextLayer, Ctx } from "aiocontext"
 import { Effect } from "effect"
 import { AsyncLocalStorage } from "node:async_hooks"
 
-// DESIGN.md section 3, rules 6 and 7: imperative code belongs to the task that runs it, left-over code to the past
+// Imperative code belongs to the task that runs it, left-over code to the past
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 

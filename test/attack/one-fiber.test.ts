@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
 import { Effect, Exit, Scope } from "effect"
 
-// DESIGN.md section 3, rule 2: one fiber is one task
+// One fiber is one task
 
 class Plain extends Context.Tag("attack/one-fiber/Plain")<Plain>() {}
 class Chained extends Context.Tag("attack/one-fiber/Chained")<Chained>({ fork: Context.chain }) {}

@@ -1,10 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
 import {
+  Deferred,
   Effect,
   Mailbox,
   Pool,
   PubSub,
+  Queue,
   RateLimiter,
   Runtime,
   type Scope,
@@ -15,7 +17,7 @@ import {
 } from "effect"
 import { AsyncLocalStorage } from "node:async_hooks"
 
-// DESIGN.md section 3, rule 8: no foreign context, whoever wakes the fiber
+// No foreign context, whoever wakes the fiber
 
 class Request extends Context.Tag("attack/wake-ups/Request")<Request>() {}
 const request = compat.make(Request)
@@ -29,6 +31,22 @@ const requests = 12
 type Handler = (id: number, look: Effect.Effect<void>) => Effect.Effect<unknown>
 
 const cases: Record<string, Effect.Effect<Handler, never, Scope.Scope>> = {
+  "a Deferred": Effect.map(Deferred.make<void>(), (deferred) => (id, look) =>
+    id === 0
+      ? Effect.zipRight(Effect.sleep(10), Deferred.succeed(deferred, undefined))
+      : Effect.zipRight(Deferred.await(deferred), look)),
+  "a Queue": Effect.map(Queue.bounded<number>(2), (queue) => (id, look) =>
+    id % 2 === 0
+      ? Effect.zipRight(queue.take, look)
+      : Effect.zipRight(Effect.sleep(id), queue.offer(id))),
+  "a Semaphore": Effect.map(
+    Effect.makeSemaphore(1),
+    (semaphore) => (_, look) => semaphore.withPermits(1)(Effect.all([look, Effect.sleep(1), look]))
+  ),
+  "a shared promise": Effect.sync(() => {
+    let shared: Promise<void> | undefined
+    return (_, look) => Effect.zipRight(Effect.promise(() => shared ??= sleep(10)), look)
+  }),
   "a Mailbox": Effect.map(Mailbox.make<number>(2), (mailbox) => (id, look) =>
     id % 2 === 0
       ? Effect.zipRight(Effect.orDie(mailbox.take), look)
