@@ -82,7 +82,9 @@ export const config = <Self, Id extends string, Shape, A extends Shape>(
  *
  * The context may be attached outside of it or inside (a server attaches it per request, say), but not beside it in one
  * `Layer.mergeAll`: there neither sees the other's start. Costs one update of the log annotations a write. Under `share`
- * and `chain` a line has what its own fiber wrote or saw at its own last write.
+ * and `chain` a line has what its own fiber wrote or saw at its own last write. What is set inside `Effect.annotateLogs` is
+ * on the lines of that region, and on those after it from the next write on: Effect ends the region with the annotations
+ * that it began with.
  *
  * @example
  * ```ts
