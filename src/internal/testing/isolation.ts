@@ -325,7 +325,9 @@ const failureRows = (failure: Failure): ReadonlyArray<string> => {
 
 const messageOf = (finding: IsolationFinding, subject: string | undefined): string => {
   const { failure, found, replay, seed, shrunk, trace } = finding
-  const skipped = Math.max(trace.length - 12, 0)
+  // the kit's own beginnings tell nothing
+  const steps = trace.slice(trace.findIndex((line) => line.endsWith(" starts")))
+  const skipped = Math.max(steps.length - 12, 0)
   return [
     ...failureRows(failure),
     ...(subject === undefined ? [] : [row("subject", `given to isolationTest at ${subject}`)]),
@@ -334,8 +336,8 @@ const messageOf = (finding: IsolationFinding, subject: string | undefined): stri
       `${seed}, shrunk from ${found.requests} requests and ${found.steps} steps to ${shrunk.requests} and ${shrunk.steps}`
     ),
     "",
-    `  steps${skipped > 0 ? ` (the last 12 of ${trace.length})` : ""}`,
-    ...trace.slice(skipped).map((line) => `    ${line}`),
+    `  steps${skipped > 0 ? ` (the last 12 of ${steps.length})` : ""}`,
+    ...steps.slice(skipped).map((line) => `    ${line}`),
     "",
     `  again   isolationTest(subject, { seed: ${seed} })`,
     `  this    isolationTest(subject, { replay: "${replay}" })`

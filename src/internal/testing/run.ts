@@ -109,6 +109,9 @@ export interface Outcome {
   readonly trace: ReadonlyArray<string>
 }
 
+// the streams of one shift are far from those of the next
+const stride = 2 ** 23
+
 interface Wake {
   readonly by: Owner
   readonly via: string | undefined
@@ -135,7 +138,7 @@ class Run implements worlds.Observer {
   constructor(readonly setup: Setup, readonly plan: Plan) {
     const { choices, seed, shift } = plan
     this.world = new worlds.World(
-      recorded(choices === undefined ? seeded(seed, 1 + shift * 2 ** 20) : given(choices), this.schedule),
+      recorded(choices === undefined ? seeded(seed, 1 + shift * stride) : given(choices), this.schedule),
       seeded(seed, 2),
       this
     )
@@ -166,9 +169,7 @@ class Run implements worlds.Observer {
     const by = job.by === undefined || job.by === job.owner ? "" : `, woken by ${this.name(job.by)}${through}`
     switch (job.kind) {
       case "fiber": {
-        return `${whose} runs fiber ${this.number(job.fiber!)}${by}${
-          job.via === undefined ? "" : ` through ${job.via}`
-        }`
+        return `${whose} runs fiber ${this.number(job.fiber!)}${by}`
       }
       case "task": {
         return `${whose} runs a task${by}`
@@ -261,7 +262,8 @@ class Run implements worlds.Observer {
 
   private wakeOf(reader: number): Wake | undefined {
     const root = this.current
-    return root !== undefined && root.owner.request !== reader && root.owner.request !== undefined
+    return root !== undefined && root.kind !== "start" && root.owner.request !== reader &&
+        root.owner.request !== undefined
       ? { by: root.owner, via: root.via ?? "a shared promise or callback" }
       : this.wakes.get(reader)
   }
@@ -271,7 +273,7 @@ class Run implements worlds.Observer {
   // ---------------------------------------------------------------------------------------------------------------
 
   private request(index: number): TestRequest<any> {
-    const draws = seeded(this.plan.seed, 1_000 + index)
+    const draws = seeded(this.plan.seed, 1_000 + index + this.plan.shift * stride)
     const named = { id: nameOf(index), index, mark: markOf(index) }
     const values = this.setup.values(named)
     this.canaries.add(index, values)
@@ -307,7 +309,7 @@ class Run implements worlds.Observer {
 
   private start(index: number, owner: Owner): void {
     const { context, storages, subject } = this.setup
-    const draws = seeded(this.plan.seed, 500_000 + index)
+    const draws = seeded(this.plan.seed, 500_000 + index + this.plan.shift * stride)
     const waits = this.plan.waiting.includes(index)
     const before = waits ? draws.next(3) : 0
     const after = waits ? draws.next(2) : 0

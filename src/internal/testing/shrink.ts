@@ -54,16 +54,22 @@ const minimize = async <A, B>(
 // a smaller run has another schedule, so each is given a few
 const shifts = Array.from({ length: 32 }, (_, shift) => shift)
 
-const withRequests = (failed: Failed, attempt: Try) => async (requests: ReadonlyArray<number>) => {
-  const sorted = requests.toSorted((a, b) => a - b)
-  const waiting = failed.plan.waiting.filter((request) => sorted.includes(request))
-  for (const shift of shifts.slice(0, sorted.length < 4 ? shifts.length : 1)) {
-    const result = await attempt({ ...failed.plan, requests: sorted, waiting, shift, choices: undefined })
-    if (result !== undefined) {
-      return result
+/** The shortest of the failing runs of a plan's shifts. */
+const shortest = async (plan: Plan, attempt: Try): Promise<Failed | undefined> => {
+  let best: Failed | undefined
+  for (const shift of plan.requests.length < 4 ? shifts : [plan.shift]) {
+    const result = await attempt({ ...plan, shift, choices: undefined })
+    if (result !== undefined && (best === undefined || result.outcome.steps < best.outcome.steps)) {
+      best = result
     }
   }
-  return undefined
+  return best
+}
+
+const withRequests = (failed: Failed, attempt: Try) => (requests: ReadonlyArray<number>) => {
+  const sorted = requests.toSorted((a, b) => a - b)
+  const waiting = failed.plan.waiting.filter((request) => sorted.includes(request))
+  return shortest({ ...failed.plan, requests: sorted, waiting }, attempt)
 }
 
 const fewerRequests = async (failed: Failed, attempt: Try): Promise<Failed> => {
@@ -85,19 +91,15 @@ const fewerRequests = async (failed: Failed, attempt: Try): Promise<Failed> => {
 }
 
 const fewerWaits = async (failed: Failed, attempt: Try): Promise<Failed> => {
-  const without = (waiting: ReadonlyArray<number>) => async (best: Failed | undefined, shift: number) =>
-    best ?? attempt({ ...failed.plan, waiting, shift, choices: undefined })
-  let best = failed
   for (const waiting of [[], ...failed.plan.waiting.map((request) => [request])]) {
-    if (waiting.length < best.plan.waiting.length) {
-      let result: Failed | undefined
-      for (const shift of shifts) {
-        result = await without(waiting)(result, shift)
-      }
-      best = result ?? best
+    const result = waiting.length < failed.plan.waiting.length
+      ? await shortest({ ...failed.plan, waiting }, attempt)
+      : undefined
+    if (result !== undefined) {
+      return result
     }
   }
-  return best
+  return failed
 }
 
 const fewerChoices = async (failed: Failed, attempt: Try): Promise<Failed> => {
