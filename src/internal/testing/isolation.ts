@@ -9,6 +9,7 @@ import type { Failure, Leak, Outcome, Plan, Setup, Storage, TestRequest, Watched
 import { sameKind, shrink } from "./shrink.js"
 import type { Failed } from "./shrink.js"
 import * as stack from "./stack.js"
+import type { Trace } from "./trace.js"
 import { machineTime } from "./world.js"
 
 /** The values that a request has where the test does not say otherwise. */
@@ -75,7 +76,10 @@ export interface IsolationFinding {
   readonly found: { readonly requests: number; readonly steps: number }
   /** The smallest run that still fails. */
   readonly shrunk: { readonly requests: number; readonly steps: number; readonly choices: number }
+  /** The smallest run, a line a step. */
   readonly trace: ReadonlyArray<string>
+  /** The fibers of the smallest run: `await fibers.picture()` draws them. */
+  readonly fibers: Trace
   /** For the option of this name. */
   readonly replay: string
 }
@@ -214,6 +218,7 @@ const findingOf = async (setup: Setup, first: Failed): Promise<IsolationFinding>
       choices: choices.filter((choice) => choice !== 0).length
     },
     trace: outcome.trace,
+    fibers: outcome.fibers,
     replay: encode({ ...plan, choices })
   }
 }

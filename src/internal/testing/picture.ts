@@ -183,7 +183,7 @@ export const draw = async (fibers: ReadonlyArray<string>, events: ReadonlyArray<
         type: "scatter",
         name: "values",
         symbolSize: 11,
-        itemStyle: { color: "#ffffff", borderColor: colours.text, borderWidth: 2 },
+        itemStyle: { color: "#ffffff", opacity: 1, borderColor: colours.text, borderWidth: 2 },
         label: {
           show: true,
           distance: 8,

@@ -20,6 +20,8 @@ import type { Parked } from "./meeting.js"
 import { given, recorded, seeded } from "./random.js"
 import type { Draws } from "./random.js"
 import * as stack from "./stack.js"
+import { Recording } from "./trace.js"
+import type { Trace } from "./trace.js"
 import * as worlds from "./world.js"
 import type { Job, Owner } from "./world.js"
 
@@ -107,6 +109,8 @@ export interface Outcome {
   readonly steps: number
   readonly choices: ReadonlyArray<number>
   readonly trace: ReadonlyArray<string>
+  /** What happened to the fibers of the requests, where the plan asks for it. */
+  readonly fibers: Trace
 }
 
 // the streams of one shift are far from those of the next
@@ -129,6 +133,10 @@ class Run implements worlds.Observer {
   readonly started: Array<engine.AnyFiber> = []
   readonly unfinished: Set<number>
   readonly taken = new Map<number, ReadonlyArray<string>>()
+  readonly recording = new Recording((fiber) => {
+    const owner = worlds.ownerOf(fiber)
+    return owner === undefined ? this.number(fiber) : `${this.name(owner)} ${this.number(fiber)}`
+  })
   failure: Failure | undefined
   state: engine.State | undefined
   finish: () => void = () => {}
@@ -339,7 +347,11 @@ class Run implements worlds.Observer {
   }
 
   private fork(index: number, effect: Effect.Effect<unknown, unknown>): void {
-    const fiber = engine.runFork(this.state!, effect)
+    const recorded = engine.withFiber((fiber) => {
+      this.recording.begin(fiber)
+      return engine.withRecorder(effect, this.recording)
+    })
+    const fiber = engine.runFork(this.state!, this.plan.explain ? recorded : effect)
     this.started.push(fiber)
     fiber.addObserver((exit) => this.ended(index, () => this.exited(index, exit)))
   }
@@ -436,6 +448,7 @@ class Run implements worlds.Observer {
     const { seed, requests } = this.plan
     await reset()
     const deadline = worlds.machineTime() + limit
+    const unrecord = this.plan.explain ? engine.intercept(this.recording) : () => {}
     const close = worlds.open()
     this.watchedReads = storages.map(({ storage }) => {
       const getStore = storage.getStore
@@ -497,6 +510,7 @@ class Run implements worlds.Observer {
       worlds.printed.delete(this.printed)
       unwatch()
       close()
+      unrecord()
     }
   }
 
@@ -505,7 +519,8 @@ class Run implements worlds.Observer {
       failure: this.failure,
       steps: this.world.steps,
       choices: this.schedule.slice(),
-      trace: this.trace.slice()
+      trace: this.trace.slice(),
+      fibers: this.recording.trace
     }
   }
 }

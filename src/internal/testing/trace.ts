@@ -49,6 +49,7 @@ interface Lane {
   readonly name: string
   state: engine.State | undefined
   maps: Maps
+  ran: boolean
   ended: boolean
 }
 
@@ -62,22 +63,22 @@ export class Recording implements engine.Recorder, engine.Interceptor {
   private lane(fiber: engine.AnyFiber): Lane {
     let lane = this.lanes.get(fiber)
     if (lane === undefined) {
-      lane = { name: this.nameOf(fiber, this.lanes.size + 1), state: undefined, maps: noMaps, ended: false }
+      lane = { name: this.nameOf(fiber, this.lanes.size + 1), state: undefined, maps: noMaps, ran: false, ended: false }
       this.lanes.set(fiber, lane)
     }
     return lane
   }
 
   /** The fiber whose region is recorded has started before it. */
-  begin(fiber: engine.AnyFiber): void {
+  begin(fiber: engine.AnyFiber): Lane {
     const lane = this.lane(fiber)
     lane.state = engine.stateOf(fiber)
     lane.maps = mapsOf(fiber)
+    return lane
   }
 
   start(fiber: engine.AnyFiber, parent: engine.AnyFiber | undefined): void {
-    const lane = this.lane(fiber)
-    this.begin(fiber)
+    const lane = this.begin(fiber)
     if (parent !== undefined && this.lanes.has(parent)) {
       this.look(parent)
     }
@@ -96,11 +97,14 @@ export class Recording implements engine.Recorder, engine.Interceptor {
   }
 
   resume(fiber: engine.AnyFiber): void {
-    const waker = this.wakers.get(fiber)
+    const lane = this.lane(fiber)
+    // its parent's fork is what a fiber runs after first
+    const waker = lane.ran ? this.wakers.get(fiber) : undefined
+    lane.ran = true
     this.wakers.delete(fiber)
     this.events.push({
       kind: "resume",
-      fiber: this.lane(fiber).name,
+      fiber: lane.name,
       ...(waker === undefined || waker === fiber || !this.lanes.has(waker) ? {} : { other: this.lane(waker).name })
     })
     this.look(fiber)
@@ -239,7 +243,7 @@ const lineOf = ({ context, fiber, key, kind, other, value }: TraceEvent): string
 export const trace = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Traced<A, E>, never, R> =>
   engine.withFiber((fiber) => {
     const recording = new Recording((_, index) => `#${index}`)
-    recording.begin(fiber)
+    recording.begin(fiber).ran = true
     const stop = engine.intercept(recording)
     return engine.withRecorder(Effect.exit(effect), recording).pipe(
       Effect.ensuring(Effect.sync(stop)),

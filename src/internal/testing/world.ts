@@ -56,7 +56,8 @@ const real = {
 /** The time of the machine, whatever the running code sees. */
 export const machineTime = (): number => real.performanceNow.call(performance)
 
-const ownerOfFiber = (fiber: engine.AnyFiber): Owner | undefined => {
+/** Whose fiber it is. */
+export const ownerOf = (fiber: engine.AnyFiber): Owner | undefined => {
   const known = owners.get(fiber)
   if (known !== undefined) {
     return known
@@ -72,7 +73,7 @@ const ownerOfFiber = (fiber: engine.AnyFiber): Owner | undefined => {
 /** Whose code runs here. */
 export const currentOwner = (): Owner | undefined => {
   const fiber = engine.currentFiber()
-  return (fiber === undefined ? undefined : ownerOfFiber(fiber)) ?? storage.getStore() ?? active
+  return (fiber === undefined ? undefined : ownerOf(fiber)) ?? storage.getStore() ?? active
 }
 
 /** Runs code as someone's. */
@@ -244,7 +245,7 @@ export class World {
   shouldYield(fiber: engine.AnyFiber): boolean {
     if (this.announced !== fiber) {
       this.announced = fiber
-      this.observer.resumed(fiber, ownerOfFiber(fiber) ?? this.kit)
+      this.observer.resumed(fiber, ownerOf(fiber) ?? this.kit)
     }
     if (this.running !== fiber || --this.quantum > 0) {
       return false
@@ -485,9 +486,9 @@ const swap = (target: object, members: object): void => {
 const { Date: RealDate, mathRandom, performanceNow, ...realTimers } = real
 
 const interceptor: engine.Interceptor = {
-  shouldYield: (fiber) => ownerOfFiber(fiber)?.world.shouldYield(fiber) ?? false,
+  shouldYield: (fiber) => ownerOf(fiber)?.world.shouldYield(fiber) ?? false,
   scheduleTask: (task, fiber) => {
-    const owner = fiber === undefined ? currentOwner() : ownerOfFiber(fiber)
+    const owner = fiber === undefined ? currentOwner() : ownerOf(fiber)
     owner?.world.scheduleTask(task, fiber, owner)
     return owner !== undefined
   }
