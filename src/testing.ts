@@ -1,0 +1,5 @@
+export * from "./internal/testing/isolation.js"
+export { trace } from "./internal/testing/trace.js"
+export type { Trace, Traced, TraceEvent } from "./internal/testing/trace.js"
+export { withContext } from "./internal/testing/within.js"
+export type { WithContext } from "./internal/testing/within.js"
