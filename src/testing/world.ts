@@ -14,8 +14,8 @@ import { syncBuiltinESMExports } from "node:module"
 import nodeTimers from "node:timers"
 import nodeTimersPromises from "node:timers/promises"
 import { promisify } from "node:util"
-import type { AsyncContext } from "../async.js"
-import * as engine from "../engine.js"
+import type { AsyncContext } from "../internal/async.js"
+import * as engine from "../internal/engine.js"
 import type { Draws } from "./random.js"
 
 /** Whose code runs: a request's, or the kit's own. */

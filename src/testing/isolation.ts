@@ -3,7 +3,7 @@
  */
 import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
-import type * as Context from "../../Context.js"
+import type * as Context from "../Context.js"
 import { run } from "./run.js"
 import type { Failure, Leak, Outcome, Plan, Setup, Storage, TestRequest, Watched } from "./run.js"
 import { sameKind, shrink } from "./shrink.js"
@@ -46,10 +46,10 @@ export interface IsolationOptions<Self, Values, ROut> {
    * the function beside the storage makes of the request.
    */
   readonly storages?: ReadonlyArray<
-    Storage<any> | readonly [storage: Storage<any>, store: (request: TestRequest<Values>) => unknown]
+    Storage<unknown> | readonly [storage: Storage<unknown>, store: (request: TestRequest<Values>) => unknown]
   >
   /** The services of the subject: built once a run, shared by its requests. */
-  readonly layer?: Layer.Layer<ROut, any, never>
+  readonly layer?: Layer.Layer<ROut, unknown>
   /** Whether `compat.layer` is there. Default: true. */
   readonly bridge?: boolean
   /** Puts back what the subject keeps outside of itself; called before each run, so that runs do not see each other. */

@@ -3,8 +3,8 @@
  *
  * The drawing is Apache ECharts' (an optional peer dependency), which makes an SVG without a browser.
  */
-import type { TraceEvent } from "./trace.js"
-import { short } from "./trace.js"
+import { short } from "./event.js"
+import type { TraceEvent } from "./event.js"
 
 interface Segment {
   readonly coords: ReadonlyArray<readonly [number, number]>

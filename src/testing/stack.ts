@@ -38,7 +38,7 @@ const primitives: ReadonlyArray<readonly [RegExp, string]> = [
   [/unsafeInterruptAsFork|interruptAs/, "an interruption"]
 ]
 
-const own = new URL("../..", import.meta.url)
+const own = new URL("..", import.meta.url)
 
 const ownPath = own.protocol === "file:" ? fileURLToPath(own) : own.pathname
 

@@ -6,12 +6,12 @@
  */
 import * as async from "#async"
 import * as Effect from "effect/Effect"
-import * as compat from "../../compat.js"
-import type * as Context from "../../Context.js"
-import * as engine from "../engine.js"
-import { attach, fromObject, specOf } from "../spec.js"
-import type { Tagged } from "../spec.js"
-import * as tasks from "../task.js"
+import * as compat from "../compat.js"
+import type * as Context from "../Context.js"
+import * as engine from "../internal/engine.js"
+import { attach, fromObject, specOf } from "../internal/spec.js"
+import type { Tagged } from "../internal/spec.js"
+import * as tasks from "../internal/task.js"
 
 type AnyFunction = (...args: Array<unknown>) => unknown
 

@@ -8,11 +8,11 @@ import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
 import * as Logger from "effect/Logger"
 import * as Random from "effect/Random"
-import * as compat from "../../compat.js"
-import type * as Context from "../../Context.js"
-import { allEntries, isAttachment } from "../attachment.js"
-import * as engine from "../engine.js"
-import * as specs from "../spec.js"
+import * as compat from "../compat.js"
+import type * as Context from "../Context.js"
+import { allEntries, isAttachment } from "../internal/attachment.js"
+import * as engine from "../internal/engine.js"
+import * as specs from "../internal/spec.js"
 import { Canaries, markOf, nameOf } from "./canary.js"
 import type { Finding } from "./canary.js"
 import { Meeting } from "./meeting.js"
@@ -51,7 +51,7 @@ export interface Storage<A> {
 
 /** A storage to watch, and what a request enters it with. */
 export interface Watched {
-  readonly storage: Storage<any>
+  readonly storage: Storage<unknown>
   readonly store: (request: TestRequest<any>) => unknown
 }
 

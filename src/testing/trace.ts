@@ -5,24 +5,14 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import { allEntries, isAttachment } from "../attachment.js"
-import type { Entries } from "../attachment.js"
-import * as engine from "../engine.js"
-import { specOf } from "../spec.js"
-import type { Tagged } from "../spec.js"
+import { allEntries, isAttachment } from "../internal/attachment.js"
+import type { Entries } from "../internal/attachment.js"
+import * as engine from "../internal/engine.js"
+import { specOf } from "../internal/spec.js"
+import type { Tagged } from "../internal/spec.js"
+import { lineOf } from "./event.js"
+import type { TraceEvent } from "./event.js"
 import { draw } from "./picture.js"
-
-/** One thing that happened. */
-export interface TraceEvent {
-  readonly kind: "fork" | "end" | "suspend" | "resume" | "join" | "attach" | "detach" | "set" | "delete"
-  /** The fiber that it happened to. */
-  readonly fiber: string
-  /** The parent of a fork, the waker of a resume, the child of a join. */
-  readonly other?: string
-  readonly context?: string
-  readonly key?: string
-  readonly value?: unknown
-}
 
 /** A recorded run. */
 export interface Trace {
@@ -196,44 +186,6 @@ const mapsOf = (fiber: engine.AnyFiber): Maps => {
     }
   }
   return maps
-}
-
-/** A value, short enough for a line. */
-export const short = (value: unknown): string => {
-  const text = typeof value === "string" ? value : JSON.stringify(value) ?? String(value)
-  return text.length > 40 ? `${text.slice(0, 39)}…` : text
-}
-
-const lineOf = ({ context, fiber, key, kind, other, value }: TraceEvent): string => {
-  switch (kind) {
-    case "fork": {
-      return `${fiber} starts${other === undefined ? "" : `, forked by ${other}`}`
-    }
-    case "resume": {
-      return `${fiber} goes on${other === undefined ? "" : `, woken by ${other}`}`
-    }
-    case "join": {
-      return `${fiber} joins ${other}`
-    }
-    case "attach": {
-      return `${fiber} attaches ${context} ${short(value)}`
-    }
-    case "detach": {
-      return `${fiber} detaches ${context}`
-    }
-    case "set": {
-      return `${fiber} sets ${context} ${key} = ${short(value)}`
-    }
-    case "delete": {
-      return `${fiber} deletes ${context} ${key}`
-    }
-    case "suspend": {
-      return `${fiber} suspends`
-    }
-    case "end": {
-      return `${fiber} ends`
-    }
-  }
 }
 
 /**
