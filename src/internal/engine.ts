@@ -667,6 +667,8 @@ export interface Running {
   state: State | undefined
   /** A user's code registers a callback, and no other code of a user has run since. */
   registering: boolean
+  /** The operation in which `registering` became true. */
+  registeredIn: number
   /** How many operations the fiber has begun. */
   operation: number
 }
@@ -723,7 +725,12 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: AnyFiber): number | false {
-    if (this.hooks.running?.fiber === fiber || !mustYield(fiber)) {
+    const { running } = this.hooks
+    if (running?.fiber === fiber) {
+      // a yield changes fiber refs, which would end the task of the code that has just been registered
+      return isAboutToWait(running) ? false : this.inner.shouldYield(fiber)
+    }
+    if (!mustYield(fiber)) {
       return this.inner.shouldYield(fiber)
     }
     this.yielding = fiber
@@ -750,6 +757,11 @@ class BridgedScheduler implements Scheduler.Scheduler {
     return owners.get(task)
   }
 }
+
+// Between a user's registering a callback and the wait for it, Effect has a few operations for the interruption. Not more:
+// a loop of suspended effects looks the same, and must yield.
+const isAboutToWait = ({ operation, registeredIn, registering }: Running): boolean =>
+  registering && operation - registeredIn < 16
 
 const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
