@@ -1,5 +1,6 @@
-export * from "./testing/isolation.js"
 export type { TraceEvent } from "./testing/event.js"
+export * from "./testing/isolation.js"
+export type { Failure, Leak, Storage, TestRequest } from "./testing/run.js"
 export { trace } from "./testing/trace.js"
 export type { Trace, Traced } from "./testing/trace.js"
 export { withContext } from "./testing/within.js"

@@ -230,6 +230,11 @@ const runPlans = async (
 ): Promise<IsolationReport> => {
   let steps = 0
   let outcome: Outcome | undefined
+  const [first] = plans
+  if (first !== undefined) {
+    // what code does once a process is not to set the first seed's trace apart
+    await run(setup, { ...first, choices: undefined, explain: false })
+  }
   for (const plan of plans) {
     outcome = await run(setup, plan)
     steps += outcome.steps
