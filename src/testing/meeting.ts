@@ -158,10 +158,10 @@ export class Meeting {
   /** Wakes a request that waits, perhaps, and waits for another to do the same. */
   wait(request: number, draws: Draws): Effect.Effect<void> {
     return Effect.gen(this, function*() {
-      const other = draws.next(2) === 0 ? undefined : this.take(draws)
-      if (other !== undefined) {
-        yield* other.wake
-      }
+      // who has taken someone wakes them, also when interrupted: nobody else will
+      yield* Effect.uninterruptible(
+        Effect.suspend(() => (draws.next(2) === 0 ? undefined : this.take(draws))?.wake ?? Effect.void)
+      )
       const place = yield* places[draws.next(places.length)]!
       const leave = this.park({ request, kind: place.kind, wake: place.wake })
       yield* Effect.ensuring(place.await, Effect.sync(leave))

@@ -45,7 +45,9 @@ export interface TestRequest<Values> {
 
 /** An `AsyncLocalStorage`, of whatever library. */
 export interface Storage<A> {
+  /** What the running code is in. */
   getStore(): A | undefined
+  /** Runs a function in a store. */
   run<B>(store: A, f: () => B): B
 }
 

@@ -10,7 +10,7 @@ export const userFrames = (): ReadonlyArray<string> => {
   const { stack = "" } = new Error("frames")
   Error.stackTraceLimit = limit
   return stack.split("\n").slice(1).flatMap((line) => {
-    const frame = line.trim().replace(/^at /, "")
+    const frame = line.trim().replace(/^at (<anonymous> (?=\(.*\)$))?/, "").replace(/^\((.*)\)$/, "$1")
     return isUsers(frame) ? [relative(frame)] : []
   })
 }
@@ -43,7 +43,7 @@ const own = new URL("..", import.meta.url)
 const ownPath = own.protocol === "file:" ? fileURLToPath(own) : own.pathname
 
 const isUsers = (frame: string): boolean =>
-  /:\d+:\d+\)?$/.test(frame) && !/node_modules|node:|<anonymous>|^native /.test(frame) && !frame.includes(ownPath)
+  /:\d+:\d+\)?$/.test(frame) && !/node_modules|node:|\(<anonymous>\)|^native /.test(frame) && !frame.includes(ownPath)
 
 const relative = (frame: string): string =>
   frame.replaceAll(`file://${process.cwd()}/`, "").replaceAll(`${process.cwd()}/`, "")
