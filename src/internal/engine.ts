@@ -19,7 +19,7 @@ import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import * as Runtime from "effect/Runtime"
-import type * as Scheduler from "effect/Scheduler"
+import * as Scheduler from "effect/Scheduler"
 import * as Scope from "effect/Scope"
 import * as attachments from "./attachment.js"
 import type { Attachment, Entries } from "./attachment.js"
@@ -30,6 +30,7 @@ import FiberId = effect.FiberId
 import FiberRef = effect.FiberRef
 import FiberRefs = effect.FiberRefs
 import RuntimeFlags = effect.RuntimeFlags
+import RuntimeFlagsPatch = effect.RuntimeFlagsPatch
 import Supervisor = effect.Supervisor
 
 /** A running or finished fiber. */
@@ -666,6 +667,8 @@ export interface Running {
   state: State | undefined
   /** A user's code registers a callback, and no other code of a user has run since. */
   registering: boolean
+  /** The operation in which `registering` became true. */
+  registeredIn: number
   /** How many operations the fiber has begun. */
   operation: number
 }
@@ -722,7 +725,12 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 
   shouldYield(fiber: AnyFiber): number | false {
-    if (this.hooks.running?.fiber === fiber || !mustYield(fiber)) {
+    const { running } = this.hooks
+    if (running?.fiber === fiber) {
+      // a yield changes fiber refs, which would end the task of the code that has just been registered
+      return isAboutToWait(running) ? false : this.inner.shouldYield(fiber)
+    }
+    if (!mustYield(fiber)) {
       return this.inner.shouldYield(fiber)
     }
     this.yielding = fiber
@@ -749,6 +757,11 @@ class BridgedScheduler implements Scheduler.Scheduler {
     return owners.get(task)
   }
 }
+
+// Between a user's registering a callback and the wait for it, Effect has a few operations for the interruption. Not more:
+// a loop of suspended effects looks the same, and must yield.
+const isAboutToWait = ({ operation, registeredIn, registering }: Running): boolean =>
+  registering && operation - registeredIn < 16
 
 const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
@@ -995,3 +1008,102 @@ export const isFiberRun = (fiber: AnyFiber, task: () => void): boolean => (fiber
 
 /** Whether a fiber has ended. */
 export const isDone = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null
+
+// -----------------------------------------------------------------------------------------------------------------
+// watching and steering, for tests
+// -----------------------------------------------------------------------------------------------------------------
+
+/** What comes between fibers and the engine's default scheduler. */
+export interface Interceptor {
+  /** Whether a fiber that is about to do its next operation must let others go on first. */
+  shouldYield(fiber: AnyFiber): boolean
+  /** Takes over a task: `true` if it did, and the scheduler never sees the task. */
+  scheduleTask(task: () => void, fiber: AnyFiber | undefined): boolean
+}
+
+const interceptors: Array<Interceptor> = []
+
+/** Puts an interceptor before the engine's default scheduler; gives the function that removes it. */
+export const intercept = (interceptor: Interceptor): () => void => {
+  const scheduler = Scheduler.defaultScheduler
+  if (interceptors.push(interceptor) === 1) {
+    const { scheduleTask, shouldYield } = scheduler
+    scheduler.shouldYield = (fiber) =>
+      interceptors.some((interceptor) => interceptor.shouldYield(fiber))
+        ? fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+        : shouldYield.call(scheduler, fiber)
+    scheduler.scheduleTask = (task, priority, fiber) => {
+      if (!interceptors.some((interceptor) => interceptor.scheduleTask(task, fiber))) {
+        scheduleTask.call(scheduler, task, priority, fiber)
+      }
+    }
+  }
+  return () => {
+    interceptors.splice(interceptors.indexOf(interceptor), 1)
+    if (interceptors.length === 0) {
+      // the instance's own properties go, and its class's methods are back
+      Reflect.deleteProperty(scheduler, "shouldYield")
+      Reflect.deleteProperty(scheduler, "scheduleTask")
+    }
+  }
+}
+
+/** What happens to the fibers of a region. */
+export interface Recorder {
+  start(fiber: AnyFiber, parent: AnyFiber | undefined): void
+  end(fiber: AnyFiber): void
+  resume(fiber: AnyFiber): void
+  suspend(fiber: AnyFiber): void
+  /** The fiber is about to do its next operation. */
+  operation(fiber: AnyFiber): void
+  /** `fiber` takes over what `child`, which has ended, hands on. */
+  join(fiber: AnyFiber, child: AnyFiber): void
+}
+
+const RecordingSupervisor =
+  /* @__PURE__ */ (() =>
+    class RecordingSupervisor extends Supervisor.AbstractSupervisor<void> {
+      override readonly value: Effect.Effect<void> = Effect.void
+      constructor(readonly recorder: Recorder) {
+        super()
+      }
+
+      override onStart<A, E, R>(
+        _context: Context.Context<R>,
+        _effect: Effect.Effect<A, E, R>,
+        parent: Option.Option<AnyFiber>,
+        fiber: Fiber.RuntimeFiber<A, E>
+      ): void {
+        const inheritAll = fiber.inheritAll
+        Object.defineProperty(fiber, "inheritAll", {
+          value: withFiber((joining) => {
+            this.recorder.join(joining, fiber)
+            return inheritAll
+          })
+        })
+        this.recorder.start(fiber, Option.getOrUndefined(parent))
+      }
+
+      override onEnd<A, E>(_exit: unknown, fiber: Fiber.RuntimeFiber<A, E>): void {
+        this.recorder.end(fiber)
+      }
+
+      override onResume(fiber: AnyFiber): void {
+        this.recorder.resume(fiber)
+      }
+
+      override onSuspend(fiber: AnyFiber): void {
+        this.recorder.suspend(fiber)
+      }
+
+      override onEffect(fiber: AnyFiber): void {
+        this.recorder.operation(fiber)
+      }
+    })()
+
+/** Tells a recorder what happens to the fibers of an effect. */
+export const withRecorder = <A, E, R>(effect: Effect.Effect<A, E, R>, recorder: Recorder): Effect.Effect<A, E, R> =>
+  effect.pipe(
+    Effect.supervised(new RecordingSupervisor(recorder)),
+    Effect.withRuntimeFlagsPatch(RuntimeFlagsPatch.enable(RuntimeFlags.OpSupervision))
+  )

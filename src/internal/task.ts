@@ -111,6 +111,7 @@ const isPart = (place: Place | undefined): place is Part => (place as Partial<Pa
 class BridgedFiber implements engine.Running, Origin {
   state: engine.State | undefined = undefined
   registering = false
+  registeredIn = 0
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined = undefined
   operation = 0
@@ -579,6 +580,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
       }
       enter(running, true)
       running.registering = true
+      running.registeredIn = running.operation
     }
   },
   end(fiber) {

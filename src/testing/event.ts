@@ -1,0 +1,54 @@
+/**
+ * What a trace is made of, and how it reads.
+ */
+
+/** One thing that happened. */
+export interface TraceEvent {
+  readonly kind: "fork" | "end" | "suspend" | "resume" | "join" | "attach" | "detach" | "set" | "delete"
+  /** The fiber that it happened to. */
+  readonly fiber: string
+  /** The parent of a fork, the waker of a resume, the child of a join. */
+  readonly other?: string
+  readonly context?: string
+  readonly key?: string
+  readonly value?: unknown
+}
+
+/** A value, short enough for a line. */
+export const short = (value: unknown): string => {
+  const text = typeof value === "string" ? value : JSON.stringify(value) ?? String(value)
+  return text.length > 40 ? `${text.slice(0, 39)}…` : text
+}
+
+/** An event, as a line. */
+export const lineOf = ({ context, fiber, key, kind, other, value }: TraceEvent): string => {
+  switch (kind) {
+    case "fork": {
+      return `${fiber} starts${other === undefined ? "" : `, forked by ${other}`}`
+    }
+    case "resume": {
+      return `${fiber} goes on${other === undefined ? "" : `, woken by ${other}`}`
+    }
+    case "join": {
+      return `${fiber} joins ${other}`
+    }
+    case "attach": {
+      return `${fiber} attaches ${context} ${short(value)}`
+    }
+    case "detach": {
+      return `${fiber} detaches ${context}`
+    }
+    case "set": {
+      return `${fiber} sets ${context} ${key} = ${short(value)}`
+    }
+    case "delete": {
+      return `${fiber} deletes ${context} ${key}`
+    }
+    case "suspend": {
+      return `${fiber} suspends`
+    }
+    case "end": {
+      return `${fiber} ends`
+    }
+  }
+}

@@ -1,0 +1,204 @@
+/**
+ * The trace of a run: what happened to its fibers and to their context maps, in order.
+ */
+import * as Effect from "effect/Effect"
+import type * as Exit from "effect/Exit"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
+import { allEntries, isAttachment } from "../internal/attachment.js"
+import type { Entries } from "../internal/attachment.js"
+import * as engine from "../internal/engine.js"
+import { specOf } from "../internal/spec.js"
+import type { Tagged } from "../internal/spec.js"
+import { lineOf } from "./event.js"
+import type { TraceEvent } from "./event.js"
+import { draw } from "./picture.js"
+
+/** A recorded run. */
+export interface Trace {
+  /** The fibers, in the order of their start. */
+  readonly fibers: ReadonlyArray<string>
+  readonly events: ReadonlyArray<TraceEvent>
+  /** The events, a line each. */
+  readonly text: string
+  /** The run as an SVG picture, one lane a fiber. Needs the package `echarts`. */
+  readonly picture: () => Promise<string>
+}
+
+/** A run and its trace. */
+export interface Traced<A, E> {
+  readonly exit: Exit.Exit<A, E>
+  readonly trace: Trace
+}
+
+type Maps = ReadonlyMap<string, Entries>
+
+const noMaps: Maps = new Map()
+
+interface Lane {
+  readonly name: string
+  state: engine.State | undefined
+  maps: Maps
+  ran: boolean
+  ended: boolean
+}
+
+/** Writes a trace. */
+export class Recording implements engine.Recorder, engine.Interceptor {
+  readonly events: Array<TraceEvent> = []
+  private readonly lanes = new Map<engine.AnyFiber, Lane>()
+  private readonly wakers = new Map<engine.AnyFiber, engine.AnyFiber>()
+  constructor(readonly nameOf: (fiber: engine.AnyFiber, index: number) => string) {}
+
+  private lane(fiber: engine.AnyFiber): Lane {
+    let lane = this.lanes.get(fiber)
+    if (lane === undefined) {
+      lane = { name: this.nameOf(fiber, this.lanes.size + 1), state: undefined, maps: noMaps, ran: false, ended: false }
+      this.lanes.set(fiber, lane)
+    }
+    return lane
+  }
+
+  /** The fiber whose region is recorded has started before it. */
+  begin(fiber: engine.AnyFiber): Lane {
+    const lane = this.lane(fiber)
+    lane.state = engine.stateOf(fiber)
+    lane.maps = mapsOf(fiber)
+    return lane
+  }
+
+  start(fiber: engine.AnyFiber, parent: engine.AnyFiber | undefined): void {
+    const lane = this.begin(fiber)
+    if (parent !== undefined && this.lanes.has(parent)) {
+      this.look(parent)
+    }
+    this.events.push({
+      kind: "fork",
+      fiber: lane.name,
+      ...(parent === undefined || !this.lanes.has(parent) ? {} : { other: this.lane(parent).name })
+    })
+  }
+
+  end(fiber: engine.AnyFiber): void {
+    this.look(fiber)
+    const lane = this.lane(fiber)
+    lane.ended = true
+    this.events.push({ kind: "end", fiber: lane.name })
+  }
+
+  resume(fiber: engine.AnyFiber): void {
+    const lane = this.lane(fiber)
+    // its parent's fork is what a fiber runs after first
+    const waker = lane.ran ? this.wakers.get(fiber) : undefined
+    lane.ran = true
+    this.wakers.delete(fiber)
+    this.events.push({
+      kind: "resume",
+      fiber: lane.name,
+      ...(waker === undefined || waker === fiber || !this.lanes.has(waker) ? {} : { other: this.lane(waker).name })
+    })
+    this.look(fiber)
+  }
+
+  suspend(fiber: engine.AnyFiber): void {
+    if (!this.lane(fiber).ended) {
+      this.look(fiber)
+      this.events.push({ kind: "suspend", fiber: this.lane(fiber).name })
+    }
+  }
+
+  operation(fiber: engine.AnyFiber): void {
+    this.look(fiber)
+  }
+
+  join(fiber: engine.AnyFiber, child: engine.AnyFiber): void {
+    this.events.push({ kind: "join", fiber: this.lane(fiber).name, other: this.lane(child).name })
+  }
+
+  shouldYield(): boolean {
+    return false
+  }
+
+  scheduleTask(_task: () => void, fiber: engine.AnyFiber | undefined): boolean {
+    const waker = engine.currentFiber()
+    if (fiber !== undefined && waker !== undefined) {
+      this.wakers.set(fiber, waker)
+    }
+    return false
+  }
+
+  private look(fiber: engine.AnyFiber): void {
+    const lane = this.lane(fiber)
+    const state = engine.stateOf(fiber)
+    if (lane.state === state) {
+      return
+    }
+    const before = lane.maps
+    lane.state = state
+    lane.maps = mapsOf(fiber)
+    for (const [context, entries] of lane.maps) {
+      const former = before.get(context)
+      if (former === undefined) {
+        this.events.push({ kind: "attach", fiber: lane.name, context, value: Object.fromEntries(entries) })
+      } else if (former !== entries) {
+        this.compare(lane.name, context, former, entries)
+      }
+    }
+    for (const context of before.keys()) {
+      if (!lane.maps.has(context)) {
+        this.events.push({ kind: "detach", fiber: lane.name, context })
+      }
+    }
+  }
+
+  private compare(fiber: string, context: string, before: Entries, after: Entries): void {
+    for (const [key, value] of after) {
+      const former = HashMap.get(before, key)
+      if (Option.isNone(former) || !Object.is(former.value, value)) {
+        this.events.push({ kind: "set", fiber, context, key, value })
+      }
+    }
+    for (const key of HashMap.keys(before)) {
+      if (!HashMap.has(after, key)) {
+        this.events.push({ kind: "delete", fiber, context, key })
+      }
+    }
+  }
+
+  get trace(): Trace {
+    const fibers = Array.from(this.lanes.values(), ({ name }) => name)
+    const events = this.events.slice()
+    return {
+      fibers,
+      events,
+      text: events.map(lineOf).join("\n"),
+      picture: () => draw(fibers, events)
+    }
+  }
+}
+
+const mapsOf = (fiber: engine.AnyFiber): Maps => {
+  const maps = new Map<string, Entries>()
+  for (const service of engine.servicesOfFiber(fiber)) {
+    if (isAttachment(service)) {
+      const value = engine.valueOfFiber(fiber, specOf(service.tag as Tagged).ref)
+      maps.set(service.definition.key, allEntries(value, service))
+    }
+  }
+  return maps
+}
+
+/**
+ * Runs an effect and records what happens to its fibers: attach, fork, join, set, suspend, resume. Costs a look at the
+ * context maps before every operation, so it is for tests and for finding out.
+ */
+export const trace = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Traced<A, E>, never, R> =>
+  engine.withFiber((fiber) => {
+    const recording = new Recording((_, index) => `#${index}`)
+    recording.begin(fiber).ran = true
+    const stop = engine.intercept(recording)
+    return engine.withRecorder(Effect.exit(effect), recording).pipe(
+      Effect.ensuring(Effect.sync(stop)),
+      Effect.map((exit) => ({ exit, trace: recording.trace }))
+    )
+  })
