@@ -54,7 +54,7 @@ const withPrototype = <A extends object>(copy: A, value: object): A => {
 
 const copyProperties = <A extends object>(copy: A, value: object, seen: Map<object, unknown>): A => {
   for (const key of Reflect.ownKeys(value)) {
-    const descriptor = Object.getOwnPropertyDescriptor(value, key)!
+    const descriptor = descriptorOf(value, key)
     Object.defineProperty(
       copy,
       key,
@@ -62,6 +62,14 @@ const copyProperties = <A extends object>(copy: A, value: object, seen: Map<obje
     )
   }
   return copy
+}
+
+// An error's stack is an accessor on newer engines, and in a copy it would read the stack of the copying.
+const descriptorOf = (value: object, key: PropertyKey): PropertyDescriptor => {
+  const descriptor = Object.getOwnPropertyDescriptor(value, key)!
+  return value instanceof Error && key === "stack" && !("value" in descriptor)
+    ? { configurable: descriptor.configurable!, enumerable: descriptor.enumerable!, writable: true, value: value.stack }
+    : descriptor
 }
 
 // Built-in objects keep their data where no copy of their properties would reach it.

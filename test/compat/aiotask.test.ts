@@ -499,6 +499,8 @@ describe("copyingTaskFactory", () => {
     expect(copy).not.toBe(error)
     expect(copy).toBeInstanceOf(RangeError)
     expect([copy.message, copy.code, copy.stack]).toEqual(["far", 7, error.stack])
+    const frozen = Object.freeze(new RangeError("near"))
+    expect((await copyOf(frozen)).stack).toBe(frozen.stack)
   })
 
   it("copies Effect's collections to equal ones", async () => {
