@@ -9,6 +9,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import { toStringUnknown } from "effect/Inspectable"
 
 /** @internal named, so that declarations need no inference */
 export type TaggedError<Tag extends string, Fields extends object> = new(
@@ -108,7 +109,7 @@ const ForkErrorBase: TaggedError<"ForkError", {
  */
 export class ForkError extends ForkErrorBase {
   override get message(): string {
-    const reason = this.cause instanceof Error ? this.cause.message : String(this.cause)
+    const reason = this.cause instanceof Error ? this.cause.message : toStringUnknown(this.cause)
     return this.key === undefined
       ? `The fork function of the context "${this.context}" failed (${reason}). It takes the parent's HashMap and must` +
         ` return the child's.`

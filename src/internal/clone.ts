@@ -30,14 +30,7 @@ const cloneObject = (value: object, seen: Map<object, unknown>): unknown => {
     return copyProperties(keep(withPrototype([], value)), value, seen)
   }
   if (value instanceof Error) {
-    const copy = copyProperties(keep(withPrototype(new Error(), value)), value, seen)
-    // an accessor on Node 24 and later, which reads the stack of the object that has it
-    return Object.defineProperty(copy, "stack", {
-      value: value.stack,
-      configurable: true,
-      enumerable: false,
-      writable: true
-    })
+    return copyProperties(keep(withPrototype(new Error(), value)), value, seen)
   }
   if (uncopyable.some((type) => value instanceof type)) {
     throw new TypeError(`a ${value.constructor.name} cannot be copied`)
