@@ -9,7 +9,6 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
-import { toStringUnknown } from "effect/Inspectable"
 
 /** @internal named, so that declarations need no inference */
 export type TaggedError<Tag extends string, Fields extends object> = new(
@@ -97,6 +96,10 @@ export class KeyNotFoundError extends KeyNotFoundErrorBase {
   }
 }
 
+// `String` throws for an object that has no `toString`
+const describe = (cause: unknown): string =>
+  typeof cause === "object" ? Object.prototype.toString.call(cause) : String(cause)
+
 const ForkErrorBase: TaggedError<"ForkError", {
   readonly context: string
   readonly key?: string
@@ -109,7 +112,7 @@ const ForkErrorBase: TaggedError<"ForkError", {
  */
 export class ForkError extends ForkErrorBase {
   override get message(): string {
-    const reason = this.cause instanceof Error ? this.cause.message : toStringUnknown(this.cause)
+    const reason = this.cause instanceof Error ? this.cause.message : describe(this.cause)
     return this.key === undefined
       ? `The fork function of the context "${this.context}" failed (${reason}). It takes the parent's HashMap and must` +
         ` return the child's.`
