@@ -123,10 +123,12 @@ const places: ReadonlyArray<Effect.Effect<Place>> = [
   Effect.gen(function*() {
     const deferred = yield* Deferred.make<void>()
     const cached = yield* Effect.cached(Deferred.await(deferred))
+    // another fiber computes it, and the waker does not wait: an interruption may come before the first computation
+    yield* Effect.forkDaemon(cached)
     return {
       kind: "a cached effect",
       await: cached,
-      wake: Effect.zipRight(Deferred.succeed(deferred, undefined), cached)
+      wake: Deferred.succeed(deferred, undefined)
     }
   })
 ]
