@@ -290,27 +290,30 @@ describe("the bridge", () => {
       expect(scheduled.length).toBeGreaterThan(0)
     }).pipe(withRequest("r"), bridged))
 
-  it.live("keeps what promise code sets, wherever the scheduler makes the fiber yield", () =>
-    Effect.gen(function*() {
-      for (let position = 1; position <= 40; position++) {
-        let asked = Infinity
-        const scheduler = Scheduler.make(
-          (task, priority, fiber) => Scheduler.defaultScheduler.scheduleTask(task, priority, fiber),
-          () => asked++ === position ? 0 : false
-        )
-        const seen = yield* Effect.sync(() => void (asked = 0)).pipe(
-          Effect.zipRight(Effect.promise(async (signal) => {
-            await sleep(1)
-            request.set("request_id", `set, ${signal.aborted}`)
-          })),
-          Effect.zipRight(Request.get("request_id")),
-          withRequest("lost"),
-          bridged,
-          Effect.withScheduler(scheduler)
-        )
-        expect([position, seen]).toEqual([position, "set, false"])
-      }
-    }))
+  for (const where of ["around the bridge", "inside it"]) {
+    it.live(`keeps what promise code sets, wherever a scheduler ${where} makes the fiber yield`, () =>
+      Effect.gen(function*() {
+        for (let position = 1; position <= 40; position++) {
+          let asked = Infinity
+          const scheduler = Scheduler.make(
+            (task, priority, fiber) => Scheduler.defaultScheduler.scheduleTask(task, priority, fiber),
+            () => asked++ === position ? 0 : false
+          )
+          const scheduled = Effect.withScheduler(scheduler)
+          const program = Effect.sync(() => void (asked = 0)).pipe(
+            Effect.zipRight(Effect.promise(async (signal) => {
+              await sleep(1)
+              request.set("request_id", `set, ${signal.aborted}`)
+            })),
+            Effect.zipRight(Request.get("request_id")),
+            withRequest("lost")
+          )
+          const seen = yield* where === "inside it" ? bridged(scheduled(program)) : scheduled(bridged(program))
+          expect([position, seen]).toEqual([position, "set, false"])
+        }
+      }))
+  }
+
   it.live("is there when merged, and in a ManagedRuntime", () =>
     Effect.promise(async () => {
       const managed = ManagedRuntime.make(

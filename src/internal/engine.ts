@@ -45,9 +45,6 @@ export type Ref = Local<Entries>
 /** What the engine keeps for a task. */
 export type State = FiberRefs.FiberRefs
 
-/** A service tag, as the engine sees it. */
-export type AnyTag = Context.Tag<any, any>
-
 // What the class behind a `RuntimeFiber` has beyond its interface. `getFiberRefs()` builds a new object at each call,
 // and the interface has no way to write; a fiber that is suspended, or that runs this very code, may be written to.
 interface FiberInternals extends AnyFiber {
@@ -191,7 +188,7 @@ const read = <A>(state: State, ref: FiberRef.FiberRef<A>): A => {
 }
 
 /** The services of a state. */
-export const servicesOf = (state: State): Context.Context<never> => read(state, FiberRef.currentContext)
+const servicesOf = (state: State): Context.Context<never> => read(state, FiberRef.currentContext)
 
 /** The service of a tag in a state, if it is there. */
 export const serviceOf = (state: State, key: string): unknown => servicesOf(state).unsafeMap.get(key)
@@ -231,6 +228,14 @@ const copyMap = <K, V>(map: ReadonlyMap<K, V>): Map<K, V> => {
   return copy
 }
 
+/** Changes the fiber refs of a fiber. `f` gets a copy of them, and the state before. */
+const change = (fiber: AnyFiber, f: (locals: Locals, before: State, id: FiberId.Runtime) => void): void => {
+  const before = stateOf(fiber)
+  const locals = copyMap(before.locals)
+  f(locals, before, fiber.id())
+  setState(fiber, FiberRefs.unsafeMake(locals))
+}
+
 const put = <A>(locals: Locals, ref: FiberRef.FiberRef<A>, stack: Stack | undefined) =>
   stack === undefined ? locals.delete(ref) : locals.set(ref, stack)
 
@@ -261,10 +266,16 @@ const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
 }
 
 /** The state of a child task. */
-export const forkState = (state: State): State =>
-  state === emptyState
-    ? state
-    : FiberRefs.unsafeMake(new Map(Array.from(state.locals, ([ref, stack]) => [ref, forkStack(ref, stack)])))
+export const forkState = (state: State): State => {
+  if (state === emptyState) {
+    return state
+  }
+  const locals: Locals = new Map()
+  for (const [ref, stack] of state.locals) {
+    locals.set(ref, forkStack(ref, stack))
+  }
+  return FiberRefs.unsafeMake(locals)
+}
 
 const forgetParent = (state: State, id: FiberId.Runtime): State => {
   let locals: Locals | undefined
@@ -351,10 +362,7 @@ export const keeps = (state: () => State, key: string): attachments.Keeps => (at
 export const attachState = (state: State, ref: Ref, attachment: Attachment): State => {
   const locals = copyMap(state.locals)
   locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment.definition.key, attachment)]])
-  locals.set(ref, [[
-    taskId,
-    attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
-  ]])
+  attachIn(locals, state, taskId, ref, attachment, false)
   mirror(state, locals, taskId, ref)
   return FiberRefs.unsafeMake(locals)
 }
@@ -409,36 +417,35 @@ interface Region {
 }
 
 const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Region => {
-  const state = stateOf(fiber)
-  const id = fiber.id()
-  const locals = copyMap(state.locals)
-  const services = locals.get(FiberRef.currentContext)
-  locals.set(
-    FiberRef.currentContext,
-    stackOf(services, id, addService(state, attachment.definition.key, attachment), true)
-  )
-  locals.set(
-    ref,
-    stackOf(
-      locals.get(ref),
-      id,
-      attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key)),
-      attachment.definition.join === "merge"
-    )
-  )
-  mirror(state, locals, id, ref)
-  setState(fiber, FiberRefs.unsafeMake(locals))
+  const services = stateOf(fiber).locals.get(FiberRef.currentContext)
+  const { join, key } = attachment.definition
+  change(fiber, (locals, before, id) => {
+    locals.set(FiberRef.currentContext, stackOf(services, id, addService(before, key, attachment), true))
+    attachIn(locals, before, id, ref, attachment, join === "merge")
+    mirror(before, locals, id, ref)
+  })
   return { attachment, services }
 }
 
-const leaveRegion = (fiber: AnyFiber, ref: Ref, region: Region): void => {
-  const state = stateOf(fiber)
-  const locals = copyMap(state.locals)
-  put(locals, FiberRef.currentContext, region.services)
-  dropSlot(locals, fiber.id(), ref, region.attachment)
-  region.attachment.closed = true
-  mirror(state, locals, fiber.id(), ref)
-  setState(fiber, FiberRefs.unsafeMake(locals))
+const attachIn = (
+  locals: Locals,
+  before: State,
+  id: FiberId.Runtime,
+  ref: Ref,
+  attachment: Attachment,
+  keep: boolean
+): void => {
+  const value = attachments.push(read(before, ref), attachment, keeps(() => before, attachment.definition.key))
+  locals.set(ref, stackOf(locals.get(ref), id, value, keep))
+}
+
+const leaveRegion = (fiber: AnyFiber, ref: Ref, { attachment, services }: Region): void => {
+  attachment.closed = true
+  change(fiber, (locals, before, id) => {
+    put(locals, FiberRef.currentContext, services)
+    dropSlot(locals, id, ref, attachment)
+    mirror(before, locals, id, ref)
+  })
 }
 
 const dropSlot = (
@@ -524,34 +531,19 @@ export const mirrorLayer = (options: Omit<Mirror, "closed">): Layer.Layer<never>
   Layer.scopedDiscard(withFinalizer(
     (fiber) => {
       const mirror: Mirror = { ...options, closed: false }
-      const state = stateOf(fiber)
-      const locals = copyMap(state.locals)
-      locals.set(mirrors, stackOf(locals.get(mirrors), fiber.id(), [...read(state, mirrors), mirror], true))
-      annotate(
-        locals,
-        fiber.id(),
-        mirror,
-        attachments.absent,
-        visible(locals, mirror, attachedIn(locals, mirror.key))
-      )
-      setState(fiber, FiberRefs.unsafeMake(locals))
+      change(fiber, (locals, before, id) => {
+        locals.set(mirrors, stackOf(locals.get(mirrors), id, [...read(before, mirrors), mirror], true))
+        annotate(locals, id, mirror, attachments.absent, visible(locals, mirror, attachedIn(locals, mirror.key)))
+      })
       return mirror
     },
     (fiber, mirror) => {
       mirror.closed = true
-      const state = stateOf(fiber)
-      const rest = read(state, mirrors).filter((other) => !other.closed)
-      const locals = copyMap(state.locals)
-      const id = fiber.id()
-      put(locals, mirrors, rest.length === 0 ? undefined : stackOf(locals.get(mirrors), id, rest, true))
-      annotate(
-        locals,
-        id,
-        mirror,
-        visible(locals, mirror, attachedIn(locals, mirror.key)),
-        attachments.absent
-      )
-      setState(fiber, FiberRefs.unsafeMake(locals))
+      change(fiber, (locals, before, id) => {
+        const rest = read(before, mirrors).filter((other) => !other.closed)
+        put(locals, mirrors, rest.length === 0 ? undefined : stackOf(locals.get(mirrors), id, rest, true))
+        annotate(locals, id, mirror, visible(locals, mirror, attachedIn(locals, mirror.key)), attachments.absent)
+      })
     }
   ))
 
@@ -586,22 +578,18 @@ export const layerAttachment = <Id, E, R>(
       }))
   ) as Layer.Layer<Id, E, R>
 
-const attachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): void => {
-  const state = stateOf(fiber)
-  const locals = copyMap(state.locals)
-  const value = attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
-  locals.set(ref, stackOf(locals.get(ref), fiber.id(), value, true))
-  mirror(state, locals, fiber.id(), ref, attachment)
-  setState(fiber, FiberRefs.unsafeMake(locals))
-}
+const attachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): void =>
+  change(fiber, (locals, before, id) => {
+    attachIn(locals, before, id, ref, attachment, true)
+    mirror(before, locals, id, ref, attachment)
+  })
 
 const detachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Effect.Effect<void> => {
   attachment.closed = true
-  const state = stateOf(fiber)
-  const locals = copyMap(state.locals)
-  dropSlot(locals, fiber.id(), ref, attachment)
-  mirror(state, locals, fiber.id(), ref)
-  setState(fiber, FiberRefs.unsafeMake(locals))
+  change(fiber, (locals, before, id) => {
+    dropSlot(locals, id, ref, attachment)
+    mirror(before, locals, id, ref)
+  })
   return Effect.void
 }
 
@@ -770,7 +758,9 @@ class BridgedScheduler implements Scheduler.Scheduler {
 // Between a user's registering a callback and the wait for it, Effect has a few operations for the interruption. Not more:
 // a loop of suspended effects looks the same, and must yield.
 const isAboutToWait = ({ operation, registeredIn, registering }: Running): boolean =>
-  registering && operation - registeredIn < 16
+  registering && operation - registeredIn < operationsToWait
+
+const operationsToWait = 16
 
 const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
@@ -845,6 +835,10 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       }
       running.operation++
       if (running.state !== stateOf(fiber)) {
+        // the scheduler in force may be another one from here on
+        if (!keepBridged(fiber)) {
+          return
+        }
         this.hooks.changed()
       }
       const operation = (effect as unknown as { readonly _op: string })._op

@@ -592,15 +592,11 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     }
   },
   leave(fiber) {
-    const state = bridgedOf(fiber)
-    if (state !== undefined) {
-      end(state, engine.stateOf(fiber))
-      state.task = undefined
-      if (this.running === state) {
-        this.running = undefined
-        shared.storage.enterWith(undefined)
-      }
-      setBridged(fiber, undefined)
+    const isRunning = this.running?.fiber === fiber
+    this.end(fiber)
+    if (isRunning) {
+      this.running = undefined
+      shared.storage.enterWith(undefined)
     }
   }
 }))
