@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
-import { Effect, Exit, Scope } from "effect"
+import { Effect, Exit, Option, Scope } from "effect"
 
 // One fiber is one task
 
@@ -63,7 +63,8 @@ for (const [strategy, Tag] of Object.entries(tags)) {
 
       it.effect("finalizers in finalizers, last added first, are one line of code", () =>
         region(Effect.gen(function*() {
-          const step = (name: string) => Tag.update("steps", (steps) => [...((steps as any).value ?? []), name])
+          const step = (name: string) =>
+            Tag.update("steps", (steps) => [...(Option.getOrElse(steps, () => []) as Array<string>), name])
           yield* Tag.set("steps", [])
           yield* Effect.scoped(Effect.gen(function*() {
             yield* Effect.addFinalizer(() => step("outer"))
