@@ -399,6 +399,22 @@ describe("nothing leaks out", () => {
     })
   }
 
+  it("nor when a run starts under the bridge, whose first lines run before the call returns", async () => {
+    const runtime = ManagedRuntime.make(compat.layer)
+    await runtime.runtime()
+    const program = Effect.zipRight(enters, Effect.sync(() => storage.getStore())).pipe(withRequest("r"))
+    const seen: Array<string | undefined> = []
+    expect(after(() => seen.push(runtime.runSync(program)))).toEqual(["the caller's", false])
+    expect(after(() => runtime.runFork(Effect.map(program, (store) => seen.push(store))))).toEqual([
+      "the caller's",
+      false
+    ])
+    expect(seen).toEqual(["the fiber's", "the fiber's"])
+    const outer = Effect.zipRight(enters, Effect.sync(() => runtime.runSync(withRequest("inner")(enters))))
+    expect(runtime.runSync(outer.pipe(Effect.zip(enters), withRequest("outer")))).toEqual(["inner", "outer"])
+    await runtime.dispose()
+  })
+
   it("nor after the caller's next await", async () => {
     await storage.run("the caller's", async () => {
       await Effect.runPromise(run(enters))

@@ -50,6 +50,7 @@ export type State = FiberRefs.FiberRefs
 interface FiberInternals extends AnyFiber {
   readonly _fiberRefs: State
   readonly run: () => void
+  start(effect: Effect.Effect<unknown, unknown>): void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
   refreshRefCache?(this: unknown): void
@@ -660,6 +661,8 @@ export const toError: (cause: Cause.Cause<unknown>) => Error = Runtime.makeFiber
 /** A fiber whose slice runs now, in its own async context. */
 export interface Running {
   readonly fiber: AnyFiber
+  /** The bridge that the fiber has. */
+  bridge: Bridge | undefined
   /** The fiber's state when promise code last took it. */
   state: State | undefined
   /** A user's code registers a callback, and no other code of a user has run since. */
@@ -677,6 +680,8 @@ export interface BridgeHooks {
   approach(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
+  /** Runs a fiber's first lines, which are run by the code that starts it, in the fiber's async context. */
+  runFirst(fiber: AnyFiber, run: () => void): void
   /** What to schedule so that `task` runs in the fiber's async context. */
   wrap(task: () => void, fiber: AnyFiber): () => void
   /** The same for a task without a fiber: it runs in the async context of the call. */
@@ -723,7 +728,7 @@ class BridgedScheduler implements Scheduler.Scheduler {
 
   shouldYield(fiber: AnyFiber): number | false {
     const { running } = this.hooks
-    if (running?.fiber === fiber) {
+    if (running !== undefined && running.fiber === fiber) {
       // a yield changes fiber refs, which would end the task of the code that has just been registered
       return isAboutToWait(running) ? false : this.inner.shouldYield(fiber)
     }
@@ -764,8 +769,8 @@ const operationsToWait = 16
 
 const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
-// A fiber that runs outside its own async context (the first lines of a run, or of a region that has just got the
-// bridge) is sent through the scheduler once, before it runs anything.
+// A fiber that runs outside its own async context (in a region that has just got the bridge) is sent through the scheduler
+// once, before it runs anything.
 const mustYield = (fiber: AnyFiber): boolean =>
   RuntimeFlags.isEnabled((fiber as FiberInternals).currentRuntimeFlags, RuntimeFlags.CooperativeYielding) &&
   isBridged(fiber)
@@ -776,8 +781,11 @@ const innerSchedulers = /* @__PURE__ */ globalValue(
   () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
 )
 
+const isWrapped = (scheduler: Scheduler.Scheduler): boolean =>
+  scheduler instanceof BridgedScheduler || innerSchedulers.has(scheduler)
+
 const wrapScheduler = (inner: Scheduler.Scheduler, hooks: BridgeHooks): Scheduler.Scheduler => {
-  if (innerSchedulers.has(inner)) {
+  if (isWrapped(inner)) {
     return inner
   }
   let wrapped = wrappedSchedulers.get(inner)
@@ -810,6 +818,9 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       if (isBridged(fiber)) {
         startState(fiber, Option.getOrUndefined(parent))
         this.hooks.start(fiber, Option.getOrUndefined(parent))
+        if (Option.isNone(parent)) {
+          startInside(fiber, this.hooks)
+        }
       }
     }
 
@@ -828,7 +839,7 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
 
     // runs before every operation of every fiber under the bridge
     override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
-      const running = this.hooks.running
+      const { running } = this.hooks
       if (running === undefined || running.fiber !== fiber) {
         keepBridged(fiber)
         return
@@ -836,19 +847,25 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       running.operation++
       if (running.state !== stateOf(fiber)) {
         // the scheduler in force may be another one from here on
-        if (!keepBridged(fiber)) {
+        if (!isKept(running) && keepBridged(fiber) === undefined) {
           return
         }
         this.hooks.changed()
       }
-      const operation = (effect as unknown as { readonly _op: string })._op
-      if (operation === "Commit" || operation === "Async") {
+      const { _op: operation, effect_instruction_i0: argument } = effect as unknown as Operation
+      if (operation === "Async" || (operation === "Commit" && typeof argument === "function")) {
         this.hooks.register()
       } else if (running.registering && !arranges(operation)) {
         running.registering = false
       }
     }
   })()
+
+interface Operation {
+  readonly _op: string
+  /** A user's function, or an effect that comes first. Where a callback is registered, the function that does. */
+  readonly effect_instruction_i0: unknown
+}
 
 // Operations that only arrange what comes next: no code of a user has run when the next one begins.
 const arranges = (operation: string): boolean =>
@@ -927,20 +944,30 @@ export const withBridge = (state: State, hooks: BridgeHooks): State =>
 
 /**
  * Sees to it that a fiber which has the bridge is scheduled and watched by it, whatever it was started with; takes it
- * off a fiber whose bridge is closed. Tells whether the fiber has it.
+ * off a fiber whose bridge is closed. Gives the bridge that the fiber has.
  */
-export const keepBridged = (fiber: AnyFiber): boolean => {
+export const keepBridged = (fiber: AnyFiber): Bridge | undefined => {
   const bridge = open(fiber.getFiberRef(bridgeRef))
   if (bridge === undefined) {
     dropBridge(fiber, undefined)
-    return false
+    return undefined
   }
   const flagged = fiber as FiberInternals
-  if (!innerSchedulers.has(fiber.currentScheduler)) {
+  if (!isWrapped(fiber.currentScheduler)) {
     setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
   }
   flagged.currentRuntimeFlags = RuntimeFlags.enable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
-  return true
+  return bridge
+}
+
+// The same without a lookup, for a fiber that is watched.
+const isKept = ({ bridge, fiber }: Running): boolean =>
+  bridge !== undefined && !bridge.closed && isWrapped(fiber.currentScheduler)
+
+// Whoever starts a run waits for its first lines, and goes on in its own async context.
+const startInside = (fiber: AnyFiber, hooks: BridgeHooks): void => {
+  const { start } = fiber as FiberInternals
+  ;(fiber as FiberInternals).start = (effect) => hooks.runFirst(fiber, () => start.call(fiber, effect))
 }
 
 const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {

@@ -14,7 +14,6 @@ import { globalValue } from "./global.js"
 
 /** A promise task. */
 export class Task {
-  readonly _tag = "aiocontext/Task" as const
   /** The fiber that waits for this code, while it does. */
   fiber: engine.AnyFiber | undefined
   /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
@@ -35,6 +34,11 @@ export class Task {
     this.base = state
     this.fiber = fiber
     this.origin = origin
+  }
+
+  // a program has many tasks: this costs each of them nothing
+  get _tag(): "aiocontext/Task" {
+    return "aiocontext/Task"
   }
 
   private get unwritten(): engine.State {
@@ -109,6 +113,7 @@ const isPart = (place: Place | undefined): place is Part => (place as Partial<Pa
 
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
+  bridge: engine.Bridge | undefined = undefined
   state: engine.State | undefined = undefined
   registering = false
   registeredIn = 0
@@ -477,7 +482,8 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 const runSlice = (fiber: BridgedFiber, run: () => void): void => {
-  if (!engine.keepBridged(fiber.fiber)) {
+  fiber.bridge = engine.keepBridged(fiber.fiber)
+  if (fiber.bridge === undefined) {
     run()
     return
   }
@@ -538,6 +544,9 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
       state.builder = parent
     }
     setBridged(fiber, state)
+  },
+  runFirst(fiber, run) {
+    runSlice(bridged(fiber), run)
   },
   wrap(task, fiber) {
     const state = bridged(fiber)
