@@ -554,10 +554,21 @@ export const provideAttachment = <A, E, R>(
   ref: Ref,
   make: (fiber: AnyFiber) => Attachment
 ): Effect.Effect<A, E, R> =>
-  Effect.acquireUseRelease(
-    withFiber((fiber) => Effect.succeed(enterRegion(fiber, ref, make(fiber)))),
-    () => effect,
-    (region) => withFiber((fiber) => Effect.succeed(leaveRegion(fiber, ref, region)))
+  // a third of the operations that `acquireUseRelease` takes, which is for releases that are effects
+  Effect.uninterruptibleMask((restore) =>
+    withFiber((fiber) => {
+      const region = enterRegion(fiber, ref, make(fiber))
+      return Effect.matchCauseEffect(restore(effect), {
+        onFailure: (cause) => {
+          leaveRegion(fiber, ref, region)
+          return Effect.failCause(cause)
+        },
+        onSuccess: (value) => {
+          leaveRegion(fiber, ref, region)
+          return Effect.succeed(value)
+        }
+      })
+    })
   )
 
 /** A layer that attaches a context. Its finalizer only tidies up: nothing is wrong where it does not reach the fiber. */
