@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context, context, ContextLayer, Ctx } from "aiocontext"
-import { Effect, Fiber, FiberRef, HashMap, Layer } from "effect"
+import { Effect, Fiber, FiberRef, HashMap, Layer, Queue, Runtime } from "effect"
 import { heapUsed, sleep } from "./support.js"
 
 class Request extends Context.Tag("test/memory/Request")<Request, { readonly id: number; readonly user?: string }>() {}
@@ -62,6 +62,22 @@ describe.sequential("nothing piles up", () => {
       compat.make(Request).set("user", "a")
     })
   )
+  it("in one fiber that suspends in a row, while it lives", { timeout: 60_000 }, async () => {
+    const suspended = Effect.gen(function*() {
+      const runtime = yield* Effect.runtime<Request>()
+      const turns = yield* Queue.unbounded<number>()
+      const done = yield* Queue.unbounded<void>()
+      yield* Effect.fork(Effect.forever(Effect.gen(function*() {
+        const rounds = yield* Queue.take(turns)
+        yield* Effect.repeatN(Effect.yieldNow(), rounds - 1)
+        yield* Queue.offer(done, undefined)
+      })))
+      const run = (rounds: number) =>
+        Runtime.runPromise(runtime)(Effect.zipRight(Queue.offer(turns, rounds), Queue.take(done)))
+      return yield* Effect.promise(() => growth(8_000, run))
+    }).pipe(Request.provide({ id: 0 }), Effect.provide(compat.layer))
+    expect(await Effect.runPromise(suspended)).toBeLessThan(flatly)
+  })
   it("in promise tasks", { timeout: 60_000 }, async () => {
     const run = async (rounds: number) => {
       for (let i = 0; i < rounds; i++) {

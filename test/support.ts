@@ -1,4 +1,7 @@
 import { Effect, HashMap } from "effect"
+import { execFile } from "node:child_process"
+import { createRequire } from "node:module"
+import { promisify } from "node:util"
 
 export const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
@@ -34,3 +37,14 @@ export const thrown = (f: () => unknown): Effect.Effect<unknown> =>
     }
     return undefined
   })
+
+const sourceRunner = (): ReadonlyArray<string> =>
+  process.versions["bun"] !== undefined
+    ? ["--conditions=@aiocontext/source"]
+    : process.versions["deno"] !== undefined
+    ? ["run", "-A", "--unstable-sloppy-imports", "--conditions=@aiocontext/source"]
+    : [createRequire(import.meta.url).resolve("tsx/cli"), "--conditions=@aiocontext/source"]
+
+/** Runs a TypeScript file on the sources, in a process of its own, on the runtime that runs the tests. */
+export const runSource = (file: string): Promise<{ readonly stdout: string; readonly stderr: string }> =>
+  promisify(execFile)(process.execPath, [...sourceRunner(), file])

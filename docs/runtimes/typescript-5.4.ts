@@ -1,4 +1,5 @@
-// npm i effect@3.22.4 typescript@5.4 && npx tsc --strict --target es2022 --module nodenext typescript-5.4.ts
+// npm i effect@3.22.4 typescript@5.4
+// npx tsc --noEmit --strict --target es2022 --module nodenext typescript-5.4.ts
 // => node_modules/effect/dist/dts/Schema.d.ts: error TS2315: Type 'Uint8Array' is not generic.
-import { Schema } from "effect"
-export const id = Schema.String
+// => node_modules/effect/dist/dts/Utils.d.ts: error TS2314: Generic type 'IterableIterator<T>' requires 1 type argument(s).
+import "effect"

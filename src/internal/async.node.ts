@@ -7,8 +7,42 @@ import type { AsyncContext, Storage } from "./async.js"
 /** Whether promise code keeps its task across an `await`. */
 export const follows = true
 
+/** What Deno's own `node:async_hooks` is built on. */
+interface Frames {
+  readonly getAsyncContext: () => unknown
+  readonly setAsyncContext: (frame: unknown) => void
+}
+
+// A resource of Deno's holds the one in whose scope it was made, and so all that came before it: a fiber that goes on in a
+// new one at each step would keep its whole past (docs/runtimes.md). A bare frame holds the values of its moment only.
+const frames: Frames | undefined = /* @__PURE__ */ (() => {
+  const { Deno } = globalThis as { readonly Deno?: { readonly internal?: symbol } }
+  const internal = Deno?.internal === undefined ? undefined : Reflect.get(Deno, Deno.internal) as { core?: Frames }
+  const core = internal?.core
+  return typeof core?.getAsyncContext === "function" && typeof core.setAsyncContext === "function" ? core : undefined
+})()
+
+class Frame implements AsyncContext {
+  readonly frame: unknown
+  constructor(readonly frames: Frames) {
+    this.frame = frames.getAsyncContext()
+  }
+
+  runInAsyncScope<Args extends Array<any>, A>(f: (...args: Args) => A, _self?: undefined, ...args: Args): A {
+    const { getAsyncContext, setAsyncContext } = this.frames
+    const before = getAsyncContext()
+    setAsyncContext(this.frame)
+    try {
+      return f(...args)
+    } finally {
+      setAsyncContext(before)
+    }
+  }
+}
+
 /** The async context of this moment: of all storages of the process, not only ours. */
-export const capture = (): AsyncContext => new AsyncResource("aiocontext", { requireManualDestroy: true })
+export const capture = (): AsyncContext =>
+  frames === undefined ? new AsyncResource("aiocontext", { requireManualDestroy: true }) : new Frame(frames)
 
 /** An async context in which no storage has a value. */
 export const root: AsyncContext = /* @__PURE__ */ capture()

@@ -1,17 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { execFile } from "node:child_process"
 import { readdirSync, readFileSync } from "node:fs"
-import { createRequire } from "node:module"
-import { promisify } from "node:util"
-
-const run = promisify(execFile)
-
-/** How the runtime that runs the tests runs a TypeScript file on the sources. */
-const sourceRunner: ReadonlyArray<string> = process.versions["bun"] !== undefined
-  ? ["--conditions=@aiocontext/source"]
-  : process.versions["deno"] !== undefined
-  ? ["run", "-A", "--unstable-sloppy-imports", "--conditions=@aiocontext/source"]
-  : [createRequire(import.meta.url).resolve("tsx/cli"), "--conditions=@aiocontext/source"]
+import { runSource } from "../support.js"
 
 const folder = "examples/coming-from"
 
@@ -70,7 +59,7 @@ describe("docs/coming-from.md", () => {
       })
 
       it("has a program that runs", async () => {
-        const { stderr } = await run(process.execPath, [...sourceRunner, example])
+        const { stderr } = await runSource(example)
         expect(stderr).toBe("")
       }, 60_000)
     })

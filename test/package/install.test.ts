@@ -49,7 +49,7 @@ void Layers.config(Request, Config.all({ request_id: Config.string("ID") }))
 Effect.runPromise(main).then(console.log, (error: AioContextError) => { throw error })
 `
 
-const check = (resolution: "NodeNext" | "Bundler") => ({
+const check = (resolution: "NodeNext" | "Bundler", ...files: ReadonlyArray<string>) => ({
   compilerOptions: {
     target: "ES2022",
     lib: ["ES2022", "DOM", "DOM.Iterable", "ESNext.Disposable"],
@@ -61,7 +61,7 @@ const check = (resolution: "NodeNext" | "Bundler") => ({
     types: [],
     outDir: "out"
   },
-  files: ["program.ts"]
+  files
 })
 
 describe("the packed package in an empty project", () => {
@@ -69,6 +69,17 @@ describe("the packed package in an empty project", () => {
   const installed = join(project.folder, "node_modules")
   const read = (file: string) => readFileSync(join(installed, "aiocontext", file), "utf8")
   const manifest = () => JSON.parse(read("package.json")) as Manifest
+
+  /** What a user can import: a module each. */
+  const entries = (): ReadonlyArray<string> =>
+    Object.keys(manifest().exports).filter((entry) => !entry.endsWith(".json")).flatMap((entry) => {
+      const name = join("aiocontext", entry)
+      return name.endsWith("/*")
+        ? readdirSync(join(installed, "aiocontext/dist", entry.slice(0, -1)))
+          .filter((file) => file.endsWith(".js"))
+          .map((file) => name.replace("*", file.slice(0, -".js".length)))
+        : [name]
+    })
 
   beforeAll(async () => {
     await project.install(
@@ -79,8 +90,14 @@ describe("the packed package in an empty project", () => {
       "typescript-7@npm:typescript@7"
     )
     project.write("program.ts", program)
-    project.write("nodenext.json", JSON.stringify(check("NodeNext")))
-    project.write("bundler.json", JSON.stringify(check("Bundler")))
+    project.write(
+      "entries.ts",
+      entries().map((entry, index) => `export * as entry${index} from ${JSON.stringify(entry)}`).join("\n")
+    )
+    project.write("effect.ts", `import "effect"`)
+    project.write("nodenext.json", JSON.stringify(check("NodeNext", "program.ts", "entries.ts")))
+    project.write("bundler.json", JSON.stringify(check("Bundler", "program.ts", "entries.ts")))
+    project.write("effect.json", JSON.stringify(check("NodeNext", "effect.ts")))
   })
   afterAll(project.remove)
 
@@ -130,14 +147,27 @@ describe("the packed package in an empty project", () => {
   )
 
   // Effect's own declarations need 5.7 there (`Uint8Array<ArrayBuffer>`): whoever is on 5.4 has skipLibCheck on
-  it.sequential("type-checks under TypeScript 5.4 with nodenext.json, but for Effect's own declarations", async () => {
-    const output = await compile("5.4", "nodenext.json").catch((error: Error) => error.message)
-    const errors = output.split("\n").filter((line) => line.includes("error TS"))
-    expect(errors.filter((line) => !line.startsWith("node_modules/effect/"))).toEqual([])
+  it.sequential("has under TypeScript 5.4 the errors of Effect's own declarations, and no other", async () => {
+    const errorsOf = async (config: string): Promise<ReadonlyArray<string>> => {
+      const output = await compile("5.4", config).catch((error: Error) => error.message)
+      return output.split("\n").filter((line) => line.includes("error TS")).toSorted()
+    }
+    const alone = await errorsOf("effect.json")
+    expect(alone).not.toEqual([])
+    expect(alone.filter((line) => !line.startsWith("node_modules/effect/"))).toEqual([])
+    expect(await errorsOf("nodenext.json")).toEqual(alone)
   })
 
   it.sequential("runs", async () => {
     await compile("7", "nodenext.json")
     expect(await project.run(process.execPath, "out/program.js")).toBe("r-1 ann true ann\n")
+  })
+
+  it.sequential("has modules that load, each on its own", async () => {
+    expect(entries()).toHaveLength(11)
+    for (const entry of entries()) {
+      const print = `import * as module from ${JSON.stringify(entry)}; console.log(Object.keys(module).length > 0)`
+      expect(await project.run(process.execPath, "--input-type=module", "--eval", print), entry).toBe("true\n")
+    }
   })
 })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { isolationTest } from "aiocontext/testing"
-import { execFileSync } from "node:child_process"
 import { createHash } from "node:crypto"
 import { fileURLToPath } from "node:url"
+import { runSource } from "../support.js"
 import { demo, subjects } from "./subjects.js"
 
 // npm run test:isolation goes through 1,000 seeds of each
@@ -33,17 +33,8 @@ describe.sequential("the same seed", { timeout: 60_000 }, () => {
   })
 
   it("gives the same trace in another process", async () => {
-    const subjects = fileURLToPath(new URL("subjects.ts", import.meta.url))
-    const program = `import { demo } from ${JSON.stringify(subjects)}
-      import { createHash } from "node:crypto"
-      const { trace } = await demo({ requests: 20, seeds: [7] })
-      console.log(createHash("sha256").update(trace.join("\\n")).digest("hex"))`
-    const printed = execFileSync(
-      process.execPath,
-      ["--conditions=@aiocontext/source", "--import", "tsx", "--input-type=module", "-e", program],
-      { encoding: "utf8" }
-    )
-    expect(printed.trim()).toBe(digest((await demo({ requests: 20, seeds: [7] })).trace))
+    const { stdout } = await runSource(fileURLToPath(new URL("digest.ts", import.meta.url)))
+    expect(stdout.trim()).toBe(digest((await demo({ requests: 20, seeds: [7] })).trace))
   })
 })
 
