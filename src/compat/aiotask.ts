@@ -124,7 +124,7 @@ export const set = (key: string, value: unknown): void =>
  * Removes all entries: those of all tasks that share the map, or under {@link chainmapTaskFactory} the task's own, so that
  * its parent's show again. Throws `NoTaskError` outside every task.
  */
-export const clear = (): void => modify("aiotask.clear()", () => HashMap.empty())
+export const clear = (): void => modify("aiotask.clear()", (own) => HashMap.filter(own, () => false))
 
 const checkedKey = (operation: string, key: unknown): string => {
   if (typeof key !== "string") {
