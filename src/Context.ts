@@ -402,13 +402,17 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.acquireUseRelease(
           attached("locally", (fiber, attachment) => {
-            const value = valueOf(fiber, attachment)
-            const before = HashMap.map(added, (_, key) => attachments.getOwn(value, attachment, key))
-            modify(fiber, attachment, HashMap.union(added))
+            let before = HashMap.empty<string, Option.Option<unknown>>()
+            modify(fiber, attachment, (own) => {
+              before = HashMap.map(added, (_, key) => HashMap.get(own, key))
+              return HashMap.union(own, added)
+            })
             return Effect.succeed(before)
           }),
           () => effect,
-          (before) => writing("locally", (own) => HashMap.reduce(before, own, restore))
+          (before) =>
+            writing("locally", (own) =>
+              HashMap.reduce(before, own, (map, entry, key) => HashMap.modifyAt(map, key, () => entry)))
         )
     },
     // `this` is the class that the user wrote, so that `attached` can name it
@@ -420,9 +424,6 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     }
   }
 }
-
-const restore = (own: Entries, before: Option.Option<unknown>, key: string): Entries =>
-  Option.isSome(before) ? HashMap.set(own, key, before.value) : HashMap.remove(own, key)
 
 // -----------------------------------------------------------------------------------------------------------------
 // what is attached

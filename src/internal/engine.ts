@@ -355,7 +355,7 @@ const addService = (state: State, key: string, service: unknown): Context.Contex
 export const keeps = (state: () => State, key: string): attachments.Keeps => (attachment) =>
   (state().locals.get(FiberRef.currentContext) ?? []).some(([, services]) => {
     const inner = (services as Context.Context<never>).unsafeMap.get(key) as Attachment | undefined
-    return inner !== undefined && (inner === attachment || attachments.isAncestor(attachment, inner))
+    return attachments.encloses(attachment, inner)
   })
 
 /** A state with a context attached. */
