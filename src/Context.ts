@@ -284,57 +284,37 @@ const checked = (
   return { fork, join }
 }
 
+const fibers: specs.Access<engine.AnyFiber> = {
+  stateOf: engine.stateOf,
+  valueOf: engine.valueOfFiber,
+  write: engine.writeFiber
+}
+
 const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
-  const { definition: { join, key: id }, ref } = spec
-  const keepHistory = join === "merge"
+  const { definition: { key: id }, ref } = spec
+  const { all, entry, modify } = specs.mapIn(spec, fibers)
 
   const attachmentOf = (fiber: engine.AnyFiber): attachments.Attachment | undefined =>
     engine.serviceOfFiber(fiber, id) as attachments.Attachment | undefined
 
-  const valueOf = (fiber: engine.AnyFiber, attachment: attachments.Attachment): Entries =>
-    specs.ready(
-      engine.valueOfFiber(fiber, ref),
-      attachment,
-      () => engine.stateOf(fiber),
-      (value) => engine.writeFiber(fiber, ref, value, keepHistory)
-    )
+  const notAttached = (operation: string): NotAttachedError =>
+    new NotAttachedError({ context: id, operation: `${operation} of "${id}"` })
 
-  const attached = <A, E = never>(
-    operation: string,
-    f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E> =>
+  const attached = <A>(operation: string, f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A) =>
     engine.withFiber((fiber) => {
       const attachment = attachmentOf(fiber)
       // the types rule this out, so it is a defect
-      return attachment === undefined
-        ? Effect.die(new NotAttachedError({ context: id, operation: `${operation} of "${id}"` }))
-        : f(fiber, attachment)
+      return attachment === undefined ? Effect.die(notAttached(operation)) : Effect.succeed(f(fiber, attachment))
     })
 
-  const reading = <A>(operation: string, f: (value: Entries, attachment: attachments.Attachment) => A) =>
-    attached(operation, (fiber, attachment) => Effect.succeed(f(valueOf(fiber, attachment), attachment)))
-
-  const modify = (
-    fiber: engine.AnyFiber,
-    attachment: attachments.Attachment,
-    f: (own: Entries) => Entries
-  ): void => {
-    const value = valueOf(fiber, attachment)
-    const next = attachments.modifyEntries(value, attachment, engine.keeps(() => engine.stateOf(fiber), id), f)
-    if (next !== value) {
-      engine.writeFiber(fiber, ref, next, keepHistory)
-    }
-  }
-
-  const writing = (operation: string, f: (own: Entries) => Entries) =>
+  const writing = (operation: string, f: attachments.Modify) =>
     attached(operation, (fiber, attachment) => {
       modify(fiber, attachment, f)
-      return Effect.void
     })
 
-  const getOption = (key: string) => reading("get", (value, attachment) => attachments.getEntry(value, attachment, key))
+  const getOption = (key: string) => attached("get", (fiber, attachment) => entry(fiber, attachment, key))
 
-  const data = reading("data", attachments.allEntries)
+  const data = attached("data", all)
 
   const provideEntries = (seed: Entries, self: unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     engine.provideAttachment(effect, ref, (fiber) => specs.attach(spec, seed, attachmentOf(fiber), false, self))
@@ -344,57 +324,38 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     ref,
     get: (key: string, fallback?: unknown) =>
       attached("get", (fiber, attachment) => {
-        const entry = attachments.getEntry(valueOf(fiber, attachment), attachment, key)
-        return Effect.succeed(entry._tag === "Some" ? entry.value : fallback)
+        const found = entry(fiber, attachment, key)
+        return found._tag === "Some" ? found.value : fallback
       }),
     getOption,
     getOrFail: (key: string) =>
-      Effect.flatMap(getOption(key), (entry) =>
-        Option.isSome(entry)
-          ? Effect.succeed(entry.value)
+      Effect.flatMap(getOption(key), (found) =>
+        Option.isSome(found)
+          ? Effect.succeed(found.value)
           : Effect.fail(new KeyNotFoundError({ context: id, key }))),
     peek: (key: string) =>
       engine.withFiber((fiber) => {
         const attachment = attachmentOf(fiber)
-        return Effect.succeed(
-          attachment === undefined
-            ? Option.none()
-            : attachments.getEntry(valueOf(fiber, attachment), attachment, key)
-        )
+        return Effect.succeed(attachment === undefined ? Option.none() : entry(fiber, attachment, key))
       }),
     set: (key: string, value: unknown) => writing("set", HashMap.set(key, value)),
-    merge: (entries: object) => writing("merge", specs.addAll("merge", entries)),
+    merge: (entries: object) => writing("merge", HashMap.union(specs.fromObject("merge", entries))),
     update: (key: string, f: (value: Option.Option<unknown>) => unknown) =>
-      attached("update", (fiber, attachment) => {
-        const value = f(attachments.getEntry(valueOf(fiber, attachment), attachment, key))
-        modify(fiber, attachment, HashMap.set(key, value))
-        return Effect.void
-      }),
-    delete: (key: string) =>
-      attached("delete", (fiber, attachment) => {
-        let deleted = false
-        modify(fiber, attachment, (own) => {
-          deleted = HashMap.has(own, key)
-          return HashMap.remove(own, key)
-        })
-        return Effect.succeed(deleted)
-      }),
-    has: (key: string) =>
-      reading("has", (value, attachment) => Option.isSome(attachments.getEntry(value, attachment, key))),
+      attached(
+        "update",
+        (fiber, attachment) => modify(fiber, attachment, HashMap.set(key, f(entry(fiber, attachment, key))))
+      ),
+    delete: (key: string) => attached("delete", (fiber, attachment) => modify(fiber, attachment, specs.remove(key))),
+    has: (key: string) => attached("has", (fiber, attachment) => Option.isSome(entry(fiber, attachment, key))),
     size: Effect.map(data, HashMap.size),
     keys: Effect.map(data, (entries) => Array.from(HashMap.keys(entries))),
     entries: Effect.map(data, HashMap.toEntries),
-    clear: attached("clear", (fiber, attachment) => {
-      modify(fiber, attachment, HashMap.filter(specs.isCleared(spec, attachment)))
-      return Effect.void
-    }),
+    clear: writing("clear", specs.clear(spec)),
     data,
     dataOf: (fiber: engine.AnyFiber) =>
       Effect.suspend(() => {
         const attachment = attachmentOf(fiber)
-        return attachment === undefined
-          ? Effect.fail(new NotAttachedError({ context: id, operation: `dataOf of "${id}"` }))
-          : Effect.succeed(attachments.allEntries(valueOf(fiber, attachment), attachment))
+        return attachment === undefined ? Effect.fail(notAttached("dataOf")) : Effect.succeed(all(fiber, attachment))
       }),
     snapshot: Effect.map(data, (entries) => ({ data: entries, run: provideEntries(entries, tag) })),
     locally: (entries: object) => {
@@ -407,7 +368,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
               before = HashMap.map(added, (_, key) => HashMap.get(own, key))
               return HashMap.union(own, added)
             })
-            return Effect.succeed(before)
+            return before
           }),
           () => effect,
           (before) =>

@@ -91,9 +91,8 @@ const modify = (operation: string, f: (own: attachments.Entries) => attachments.
     root = makeRoot(taskFactory)
     tasks.write(place, roots, root, false)
   }
-  const value = tasks.valueOf(place, maps)
-  const next = attachments.modifyEntries(value, root, keepsNone, f)
-  if (next !== value) {
+  const next = attachments.modifyEntries(tasks.valueOf(place, maps), root, keepsNone, f)
+  if (next !== undefined) {
     tasks.write(place, maps, next, false)
   }
 }

@@ -415,22 +415,25 @@ export const allEntries = (value: Entries, attachment: Attachment): Entries => {
   return fresh(merged)
 }
 
-/** The value after `f` changed what the task writes to; one with a slot for it in any case. */
+/** A change of what a task writes to: the same map where it changes nothing, else one that is nobody else's. */
+export type Modify = (own: Entries, attachment: Attachment) => Entries
+
+/** The value after `f` changed what the task writes to; `undefined` where it changed nothing. */
 export const modifyEntries = (
   value: Entries,
   attachment: Attachment,
   keeps: Keeps,
-  f: (own: Entries) => Entries
-): Entries => {
+  f: Modify
+): Entries | undefined => {
   const found = find(value, attachment)
   const start = found === undefined ? materialize(value, attachment, keeps) : value
   const own = found ?? start
   const { cell } = attachment
   const isShared = attachment.definition.fork === share
   const before = isShared ? cell.entries : own
-  const next = f(before)
+  const next = f(before, attachment)
   if (next === before) {
-    return start
+    return undefined
   }
   if (isShared) {
     cell.entries = next
