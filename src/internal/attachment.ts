@@ -214,7 +214,7 @@ const forkWith = ({ definition }: Attachment, parent: Entries): Entries => {
   } catch (cause) {
     throw new ForkError(cause instanceof ForkError ? { ...cause, cause: cause.cause, context } : { context, cause })
   }
-  if (!HashMap.isHashMap(child)) {
+  if (child !== parent && !HashMap.isHashMap(child)) {
     throw new ForkError({ context, cause: new TypeError("it returned something that is no HashMap") })
   }
   return child
@@ -396,8 +396,10 @@ const behind = (own: Entries): Cell | undefined => slotOf(own)?.cell?.parent
 export const getEntry = (value: Entries, attachment: Attachment, key: string): Option.Option<unknown> => {
   const own = ownOf(value, attachment)
   let found = HashMap.get(own, key)
-  for (let cell = behind(own); cell !== undefined && Option.isNone(found); cell = cell.parent) {
-    found = HashMap.get(cell.entries, key)
+  if (Option.isNone(found)) {
+    for (let cell = behind(own); cell !== undefined && Option.isNone(found); cell = cell.parent) {
+      found = HashMap.get(cell.entries, key)
+    }
   }
   return found
 }
