@@ -210,12 +210,10 @@ const taskId = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.un
 
 // A join needs a value's history for `merge`; else one entry is enough, and a line of tasks that each write and start
 // the next one stays short.
-const stackOf = (previous: Stack | undefined, id: FiberId.Runtime, value: unknown, keep: boolean): Stack => {
-  if (previous === undefined || !keep) {
-    return [[id, value]]
-  }
-  return previous[0][0] === id ? [[id, value], ...previous.slice(1)] : [[id, value], ...previous]
-}
+const stackOf = (previous: Stack | undefined, id: FiberId.Runtime, value: unknown, keep: boolean): Stack =>
+  previous === undefined || !keep
+    ? [[id, value]]
+    : [[id, value], ...previous.slice(previous[0][0] === id ? 1 : 0)]
 
 type Locals = Map<FiberRef.FiberRef<any>, Stack>
 
@@ -408,6 +406,10 @@ export const withFiber: <A, E = never, R = never>(
   f: (fiber: AnyFiber) => Effect.Effect<A, E, R>
 ) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
 
+/** Something that the fiber which runs it does at once. */
+export const syncWithFiber = <A>(f: (fiber: AnyFiber) => A): Effect.Effect<A> =>
+  withFiber((fiber) => Effect.succeed(f(fiber)))
+
 // The finalizer is the scope's own. `Effect.addFinalizer` would run it with the fiber refs of the time when it was added,
 // and put those of the region back after it.
 const withFinalizer = <A>(
@@ -418,23 +420,19 @@ const withFinalizer = <A>(
     withFiber((fiber) => {
       const acquired = acquire(fiber)
       return Effect.as(
-        Scope.addFinalizer(scope, withFiber((fiber) => Effect.succeed(release(fiber, acquired)))),
+        Scope.addFinalizer(scope, syncWithFiber((fiber) => release(fiber, acquired))),
         acquired
       )
     })))
 
-interface Region {
-  readonly attachment: Attachment
-  readonly services: Stack | undefined
-}
-
-const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Region => {
+/** Attaches a context, and gives what goes back to where it was not. */
+const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): (fiber: AnyFiber) => void => {
   const state = stateOf(fiber)
   const services = state.locals.get(FiberRef.currentContext)
   writeFiber(fiber, ref, pushed(state, ref, attachment), attachment.definition.join === "merge", (locals) => {
     locals.set(FiberRef.currentContext, stackOf(services, fiber.id(), addService(state, attachment), true))
   })
-  return { attachment, services }
+  return (fiber) => leave(fiber, ref, attachment, (locals) => put(locals, FiberRef.currentContext, services))
 }
 
 const leave = (fiber: AnyFiber, ref: Ref, attachment: Attachment, f?: (locals: Locals) => void): void => {
@@ -497,11 +495,14 @@ const annotate = (
   const was = visible(before, mirror)
   const is = mirror.closed ? attachments.absent : visible(locals, mirror, attached)
   const stack: Stack = locals.get(target) ?? [[id, noAnnotations]]
-  const [head, ...rest] = stack.map(([id, annotations]) => {
-    const all = HashMap.union(HashMap.removeMany(annotations as Entries, HashMap.keys(was)), is)
-    return [id, HashMap.isEmpty(all) ? noAnnotations : all] as const
-  })
-  locals.set(target, [head!, ...rest])
+  locals.set(
+    target,
+    stack.map(([id, annotations]) => {
+      const all = HashMap.union(HashMap.removeMany(annotations as Entries, HashMap.keys(was)), is)
+      return [id, HashMap.isEmpty(all) ? noAnnotations : all]
+      // as many as there were, which is one at least
+    }) as unknown as Stack
+  )
 }
 
 const renew = (fiber: AnyFiber, mirror: Mirror): void => {
@@ -536,12 +537,9 @@ export const provideAttachment = <A, E, R>(
   make: (fiber: AnyFiber) => Attachment
 ): Effect.Effect<A, E, R> =>
   Effect.acquireUseRelease(
-    withFiber((fiber) => Effect.succeed(enterRegion(fiber, ref, make(fiber)))),
+    syncWithFiber((fiber) => enterRegion(fiber, ref, make(fiber))),
     () => effect,
-    ({ attachment, services }) =>
-      withFiber((fiber) =>
-        Effect.succeed(leave(fiber, ref, attachment, (locals) => put(locals, FiberRef.currentContext, services)))
-      )
+    syncWithFiber
   )
 
 /** A layer that attaches a context. Its finalizer only tidies up: nothing is wrong where it does not reach the fiber. */
