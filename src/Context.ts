@@ -50,17 +50,14 @@ export const deepCopy: Fork = (parent) => {
   try {
     return HashMap.fromIterable(structuredClone(entries))
   } catch (cause) {
-    const culprit = entries.find(([, value]) => !isCloneable(value))
-    throw new ForkError({ context: "", cause, ...(culprit === undefined ? {} : { key: culprit[0] }) })
-  }
-}
-
-const isCloneable = (value: unknown): boolean => {
-  try {
-    structuredClone(value)
-    return true
-  } catch {
-    return false
+    for (const [key, value] of entries) {
+      try {
+        structuredClone(value)
+      } catch (cause) {
+        throw new ForkError({ context: "", key, cause })
+      }
+    }
+    throw new ForkError({ context: "", cause })
   }
 }
 
@@ -268,18 +265,17 @@ const checked = (
 ): { readonly fork: Fork; readonly join: Join } => {
   const { fork = copy, join = "isolate" } = options ?? {}
   if (typeof id !== "string") {
-    throw new TypeError(
-      `Context.Tag takes the context's id, a string, as in Context.Tag("app/Request"), and got ${String(id)}`
-    )
+    throw specs.mistake(`Context.Tag takes the context's id, a string, as in Context.Tag("app/Request")`, id)
   }
+  const at = `Context.Tag(${JSON.stringify(id)}): `
   if (typeof fork !== "function") {
-    throw new TypeError(
-      `Context.Tag(${JSON.stringify(id)}): fork is Context.copy, Context.deepCopy, Context.chain, Context.share or a` +
-        ` function of the parent's HashMap, and got ${String(fork)}`
+    throw specs.mistake(
+      `${at}fork is Context.copy, Context.deepCopy, Context.chain, Context.share or a function of the parent's HashMap`,
+      fork
     )
   }
   if (join !== "isolate" && join !== "merge") {
-    throw new TypeError(`Context.Tag(${JSON.stringify(id)}): join is "isolate" or "merge", and got ${String(join)}`)
+    throw specs.mistake(`${at}join is "isolate" or "merge"`, join)
   }
   return { fork, join }
 }
@@ -297,15 +293,21 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   const attachmentOf = (fiber: engine.AnyFiber): attachments.Attachment | undefined =>
     engine.serviceOfFiber(fiber, id) as attachments.Attachment | undefined
 
-  const notAttached = (operation: string): NotAttachedError =>
-    new NotAttachedError({ context: id, operation: `${operation} of "${id}"` })
+  const reach = <A, E>(
+    fiber: engine.AnyFiber,
+    operation: string,
+    f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A,
+    otherwise: (error: NotAttachedError) => Effect.Effect<never, E>
+  ): Effect.Effect<A, E> => {
+    const attachment = attachmentOf(fiber)
+    return attachment === undefined
+      ? otherwise(new NotAttachedError({ context: id, operation: `${operation} of "${id}"` }))
+      : Effect.succeed(f(fiber, attachment))
+  }
 
+  // the types rule out that it is not, so that is a defect
   const attached = <A>(operation: string, f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A) =>
-    engine.withFiber((fiber) => {
-      const attachment = attachmentOf(fiber)
-      // the types rule this out, so it is a defect
-      return attachment === undefined ? Effect.die(notAttached(operation)) : Effect.succeed(f(fiber, attachment))
-    })
+    engine.withFiber((fiber) => reach(fiber, operation, f, Effect.die))
 
   const writing = (operation: string, f: attachments.Modify) =>
     attached(operation, (fiber, attachment) => {
@@ -329,14 +331,17 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       }),
     getOption,
     getOrFail: (key: string) =>
-      Effect.flatMap(getOption(key), (found) =>
-        Option.isSome(found)
-          ? Effect.succeed(found.value)
-          : Effect.fail(new KeyNotFoundError({ context: id, key }))),
+      Effect.flatMap(
+        getOption(key),
+        Option.match({
+          onNone: () => Effect.fail(new KeyNotFoundError({ context: id, key })),
+          onSome: Effect.succeed
+        })
+      ),
     peek: (key: string) =>
-      engine.withFiber((fiber) => {
+      engine.syncWithFiber((fiber) => {
         const attachment = attachmentOf(fiber)
-        return Effect.succeed(attachment === undefined ? Option.none() : entry(fiber, attachment, key))
+        return attachment === undefined ? Option.none() : entry(fiber, attachment, key)
       }),
     set: (key: string, value: unknown) => writing("set", HashMap.set(key, value)),
     merge: (entries: object) => writing("merge", HashMap.union(specs.fromObject("merge", entries))),
@@ -352,11 +357,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     entries: Effect.map(data, HashMap.toEntries),
     clear: writing("clear", specs.clear(spec)),
     data,
-    dataOf: (fiber: engine.AnyFiber) =>
-      Effect.suspend(() => {
-        const attachment = attachmentOf(fiber)
-        return attachment === undefined ? Effect.fail(notAttached("dataOf")) : Effect.succeed(all(fiber, attachment))
-      }),
+    dataOf: (fiber: engine.AnyFiber) => Effect.suspend(() => reach(fiber, "dataOf", all, Effect.fail)),
     snapshot: Effect.map(data, (entries) => ({ data: entries, run: provideEntries(entries, tag) })),
     locally: (entries: object) => {
       const added = specs.fromObject("locally", entries)
@@ -391,11 +392,9 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
 // -----------------------------------------------------------------------------------------------------------------
 
 /** The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`. */
-export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ engine.withFiber((fiber) =>
-  Effect.succeed(
-    Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
-      attachments.isAttachment(service) ? [service.tag as Any] : []
-    )
+export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ engine.syncWithFiber((fiber) =>
+  Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
+    attachments.isAttachment(service) ? [service.tag as Any] : []
   )
 )
 

@@ -347,9 +347,7 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
   checkFunction("compat.timeout", f)
   const millis = Option.match(decodeDuration(duration), {
     onNone: () => {
-      throw new TypeError(
-        `compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds"), and got ${String(duration)}`
-      )
+      throw specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
     },
     onSome: Duration.toMillis
   })
@@ -376,17 +374,16 @@ const decodeDuration = (duration: Duration.DurationInput): Option.Option<Duratio
 
 const checkFunction = (operation: string, f: unknown): void => {
   if (typeof f !== "function") {
-    throw new TypeError(`${operation} takes a function, as in ${operation}(async () => { … }), and got ${String(f)}`)
+    throw specs.mistake(`${operation} takes a function, as in ${operation}(async () => { … })`, f)
   }
 }
 
 const contextOf = (operation: string, options: ForkOptions | undefined): TaskContext | undefined => {
   const context: unknown = options?.context
   if (context !== undefined && !hasProperty(context, "~aiocontext/install")) {
-    throw new TypeError(
-      `${operation} takes a Context of aiocontext/compat/contextvars, as in { context: copyContext() }, and got ${
-        String(context)
-      }`
+    throw specs.mistake(
+      `${operation} takes a Context of aiocontext/compat/contextvars, as in { context: copyContext() }`,
+      context
     )
   }
   return context as TaskContext | undefined

@@ -73,7 +73,7 @@ const factories: ReadonlyArray<unknown> = [taskFactory, copyingTaskFactory, chai
 type Root = attachments.Attachment
 
 const makeRoot = ({ definition }: TaskFactory): Root =>
-  new attachments.Attachment(definition, HashMap.empty(), undefined, false, undefined)
+  attachments.makeAttachment(definition, HashMap.empty(), undefined, false, undefined)
 
 // A task that has no root of its own yet becomes one before it starts a child, so that both share a map from the start.
 const roots = engine.makeLocal<Root | undefined>(id, undefined, {

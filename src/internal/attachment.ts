@@ -49,24 +49,38 @@ interface Slot {
 }
 
 /** A context attached to a region: the service in the fiber's context. */
-export class Attachment {
-  readonly _tag = "aiocontext/Attachment" as const
-  /** Its region is over. */
-  closed = false
+export interface Attachment {
+  readonly _tag: "aiocontext/Attachment"
+  readonly definition: Definition
+  readonly seed: Entries
+  readonly outer: Attachment | undefined
+  /** Attached by a layer: the fiber that built it hands the slot on when it is joined. */
+  readonly built: boolean
+  /** The tag that it was attached with. */
+  readonly tag: unknown
   /** What a task reads that was handed the service alone. `share`: the one map. `chain`: the layer that was attached. */
   readonly cell: Cell
-  constructor(
-    readonly definition: Definition,
-    readonly seed: Entries,
-    readonly outer: Attachment | undefined,
-    /** Attached by a layer: the fiber that built it hands the slot on when it is joined. */
-    readonly built: boolean,
-    /** The tag that it was attached with. */
-    readonly tag: unknown
-  ) {
-    this.cell = { entries: seed }
-  }
+  /** Its region is over. */
+  closed: boolean
 }
+
+/** Makes an attachment. */
+export const makeAttachment = (
+  definition: Definition,
+  seed: Entries,
+  outer: unknown,
+  built: boolean,
+  tag: unknown
+): Attachment => ({
+  _tag: "aiocontext/Attachment",
+  definition,
+  seed,
+  outer: outer as Attachment | undefined,
+  built,
+  tag,
+  cell: { entries: seed },
+  closed: false
+})
 
 /** Whether a service is an attached context. Told by its tag: another copy of the package may have made it. */
 export const isAttachment = (service: unknown): service is Attachment => isTagged(service, "aiocontext/Attachment")
@@ -147,14 +161,14 @@ const find = (value: Entries, attachment: Attachment): Entries | undefined => {
   return undefined
 }
 
-/** Makes a value of the maps of another one, the outermost first, on top of `bottom`. */
+/** Makes a value of the maps of another one, the outermost first, on top of `bottom`; by default of what is not marked. */
 const fold = (
   value: Entries,
   f: (below: Entries, own: Entries, slot: Slot) => Entries,
-  bottom: Entries = absent
+  bottom?: Entries
 ): Entries => {
   const slot = slotOf(value)
-  return slot === undefined ? bottom : f(fold(slot.below, f, bottom), value, slot)
+  return slot === undefined ? bottom ?? value : f(fold(slot.below, f, bottom), value, slot)
 }
 
 /** A map with this slot on top of a value: the very same one where that is what it is. */
@@ -187,7 +201,7 @@ const prune = (value: Entries, top: Attachment, keeps: Keeps): Entries =>
       return attachment === top || (attachment.closed && !encloses(attachment, top) && !keeps(attachment))
         ? below
         : put(below, own, slot)
-    })
+    }, absent)
 
 /** Attaches: a slot for `attachment` on top, with its seed. */
 export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
@@ -200,7 +214,7 @@ export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entr
 
 /** Detaches: the value without the slot of `attachment`; `absent` when nothing is left. */
 export const remove = (value: Entries, attachment: Attachment): Entries =>
-  fold(value, (below, own, slot) => slot.attachment === attachment ? below : put(below, own, slot))
+  fold(value, (below, own, slot) => slot.attachment === attachment ? below : put(below, own, slot), absent)
 
 // -----------------------------------------------------------------------------------------------------------------
 // forks
@@ -232,31 +246,23 @@ const detachOne = (below: Entries, own: Entries, slot: Slot): Entries =>
   slot.cell === undefined ? put(below, own, slot) : link(put(below, own, { ...slot, cell: { ...slot.cell } }))
 
 /** The value that a child starts with, given its parent's. O(1) for `copy`, `share` and `chain`. */
-export const fork = (value: Entries): Entries => slotOf(value) === undefined ? value : fold(value, forkOne)
+export const fork = (value: Entries): Entries => fold(value, forkOne)
 
 /** The value of code that goes on beside its task: as `chain` would fork it, but with a layer that starts as it is. */
-export const detach = (value: Entries): Entries => slotOf(value) === undefined ? value : fold(value, detachOne)
+export const detach = (value: Entries): Entries => fold(value, detachOne)
 
 // -----------------------------------------------------------------------------------------------------------------
 // joins and patches
 // -----------------------------------------------------------------------------------------------------------------
 
+const isSameEntry = /* @__PURE__ */ Option.getEquivalence<unknown>(Object.is)
+
 /** The map of one task with what another one changed, given what the other one started with. */
-const changes = (base: Entries, child: Entries, parent: Entries): Entries => {
-  let merged = parent
-  for (const [key, value] of child) {
-    const before = HashMap.get(base, key)
-    if (Option.isNone(before) || !Object.is(before.value, value)) {
-      merged = HashMap.set(merged, key, value)
-    }
-  }
-  for (const key of HashMap.keys(base)) {
-    if (!HashMap.has(child, key)) {
-      merged = HashMap.remove(merged, key)
-    }
-  }
-  return merged
-}
+const changes = (base: Entries, child: Entries, parent: Entries): Entries =>
+  HashMap.reduce(HashMap.union(base, child), parent, (merged, _, key) => {
+    const entry = HashMap.get(child, key)
+    return isSameEntry(HashMap.get(base, key), entry) ? merged : HashMap.modifyAt(merged, key, () => entry)
+  })
 
 /**
  * Takes over the attachments that a layer made in `child` and that are still open; where the child's `ancestor` is
@@ -291,23 +297,25 @@ interface Change {
 }
 
 // A join applies the patch of the child's change and is then asked, at once, what to make of the result.
-const applied: { change: Change | undefined } = /* @__PURE__ */ globalValue(
-  "aiocontext/applied",
-  () => ({ change: undefined })
-)
+let applied: Change | undefined
 
-/** The value that a finalizer runs with: where it was acquired, with the fiber's own maps as they are. */
-const enter = (acquired: Entries, value: Entries): Entries => {
-  const one = (below: Entries, own: Entries, slot: Slot): Entries => {
-    const is = find(value, slot.attachment) ?? own
-    return put(below, is, { ...(slotOf(is) ?? slot), entered: value })
-  }
-  return fold(
-    acquired,
-    one,
-    fold(value, (below, own, slot) => find(acquired, slot.attachment) === undefined ? one(below, own, slot) : below)
+/** Makes a value of the maps of `after`, and below them of those that `other` has besides and `before` had not. */
+const over = (
+  after: Entries,
+  other: Entries,
+  before: Entries,
+  f: (below: Entries, own: Entries, slot: Slot) => Entries
+): Entries =>
+  fold(
+    after,
+    f,
+    fold(
+      other,
+      (below, own, slot) =>
+        (find(after, slot.attachment) ?? find(before, slot.attachment)) === undefined ? f(below, own, slot) : below,
+      absent
+    )
   )
-}
 
 /**
  * What the change from one value to another does to a third. It is how a fiber takes over what a memoized layer did, how
@@ -322,7 +330,7 @@ export const patch = (
   current: Entries,
   held: Entries | undefined
 ): Entries => {
-  applied.change = { before, after }
+  applied = { before, after }
   if (before === after) {
     return current
   }
@@ -333,37 +341,30 @@ export const patch = (
     return after
   }
   if (current === after) {
-    return held === before ? enter(after, before) : after
+    return held !== before ? after : over(after, before, absent, (below, own, slot) => {
+      const is = find(before, slot.attachment) ?? own
+      return put(below, is, { ...(slotOf(is) ?? slot), entered: before })
+    })
   }
-  return fold(
-    after,
-    (below, own, slot) => {
-      const was = find(before, slot.attachment)
-      const is = find(current, slot.attachment)
-      if (was === undefined) {
-        return put(below, is ?? own, slot)
-      }
-      if (is === undefined) {
-        return below
-      }
-      const start = slotOf(is)?.entered === after ? own : was
-      return link(put(below, start === own ? is : changes(start, is, own), slot))
-    },
-    fold(
-      current,
-      (below, own, slot) =>
-        find(after, slot.attachment) === undefined && find(before, slot.attachment) === undefined
-          ? put(below, own, slot)
-          : below
-    )
-  )
+  return over(after, current, before, (below, own, slot) => {
+    const was = find(before, slot.attachment)
+    const is = find(current, slot.attachment)
+    if (was === undefined) {
+      return put(below, is ?? own, slot)
+    }
+    if (is === undefined) {
+      return below
+    }
+    const start = slotOf(is)?.entered === after ? own : was
+    return link(put(below, start === own ? is : changes(start, is, own), slot))
+  })
 }
 
 /** What a join does to the joining fiber's value: `joined` is the parent's, patched with the child's change. */
 export const join = (parent: Entries, joined: Entries): Entries => {
   // a fiber without a value of its own is asked without a patch
-  const change = parent === absent ? undefined : applied.change
-  applied.change = undefined
+  const change = parent === absent ? undefined : applied
+  applied = undefined
   return receive(parent, change?.after ?? joined, change?.before)
 }
 

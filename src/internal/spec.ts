@@ -6,8 +6,8 @@ import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
-import { allEntries, Attachment, getEntry, materialize, modifyEntries, mustMaterialize } from "./attachment.js"
-import type { Definition, Entries, Modify } from "./attachment.js"
+import { allEntries, getEntry, makeAttachment, materialize, modifyEntries, mustMaterialize } from "./attachment.js"
+import type { Attachment, Definition, Entries, Modify } from "./attachment.js"
 import * as engine from "./engine.js"
 
 /** The key of the tag's member that holds its {@link Spec}. */
@@ -29,6 +29,10 @@ export interface Tagged {
 /** The spec of a context tag. */
 export const specOf = (tag: Tagged): Spec => tag[SpecId]
 
+/** What is thrown where an argument is not what the types say. */
+export const mistake = (expected: string, got: unknown): TypeError =>
+  new TypeError(`${expected}, and got ${String(got)}`)
+
 /** The entries of a plain object, as a map. `__proto__` and its like are keys like any other. */
 export const fromObject = (operation: string, entries: object): Entries =>
   HashMap.isHashMap(checked(operation, entries))
@@ -41,16 +45,14 @@ export const indexOf = (operation: string, entries: object): ReadonlyMap<string,
 
 const checked = (operation: string, entries: object): object => {
   if (typeof entries !== "object" || entries === null) {
-    throw new TypeError(
-      `${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" }), and got ${entries}`
-    )
+    throw mistake(`${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" })`, entries)
   }
   return entries
 }
 
 /** A new attachment of a context, inside the one that encloses it. */
 export const attach = (spec: Spec, seed: Entries, outer: unknown, built: boolean, tag: unknown): Attachment =>
-  new Attachment(spec.definition, seed, outer as Attachment | undefined, built, tag)
+  makeAttachment(spec.definition, seed, outer, built, tag)
 
 /** How a place (a fiber, or what promise code runs in) has the values of fiber refs. */
 export interface Access<Place> {
