@@ -290,40 +290,48 @@ export const forkState = (state: State): State => {
   return FiberRefs.unsafeMake(locals)
 }
 
-const forgetParent = (state: State, id: FiberId.Runtime): State => {
+/** A state with other stacks: the same one where `f` sets none. */
+const edit = (
+  state: State,
+  f: (set: (ref: FiberRef.FiberRef<any>, stack: Stack | undefined) => void) => void
+): State => {
   let locals: Locals | undefined
-  for (const [ref, stack] of state.locals) {
-    if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
-      locals ??= copyMap(state.locals)
-      locals.set(ref, [stack[0]])
-    }
-  }
+  f((ref, stack) => {
+    locals ??= copyMap(state.locals)
+    put(locals, ref, stack)
+  })
   return locals === undefined ? state : FiberRefs.unsafeMake(locals)
 }
 
-const seedState = (state: State, id: FiberId.Runtime): State => {
-  let locals: Locals | undefined
-  for (const [local, { seed }] of taskLocals) {
-    if (seed !== undefined && read(state, local) === internals(local).initial) {
-      locals ??= copyMap(state.locals)
-      locals.set(local, [[id, seed()]])
+const forgetParent = (state: State, id: FiberId.Runtime): State =>
+  edit(state, (set) => {
+    for (const [ref, stack] of state.locals) {
+      if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
+        set(ref, [stack[0]])
+      }
     }
-  }
-  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
-}
+  })
+
+const seedState = (state: State, id: FiberId.Runtime): State =>
+  edit(state, (set) => {
+    for (const [local, { seed }] of taskLocals) {
+      if (seed !== undefined && read(state, local) === internals(local).initial) {
+        set(local, [[id, seed()]])
+      }
+    }
+  })
 
 /** The state of a task that is about to start a child. */
 export const readyState = (state: State): State => seedState(state, taskId)
 
-const inheritSeeds = (state: State, parent: State): State => {
-  const locals = copyMap(state.locals)
-  for (const [local, { seed }] of taskLocals) {
-    if (seed !== undefined) {
-      locals.set(local, forkStack(local, parent.locals.get(local)!))
+const inheritSeeds = (state: State, parent: State): State =>
+  edit(state, (set) => {
+    for (const [local, { seed }] of taskLocals) {
+      if (seed !== undefined) {
+        set(local, forkStack(local, parent.locals.get(local)!))
+      }
     }
-  }
-  return FiberRefs.unsafeMake(locals)
-}
+  })
 
 /** Readies the state of a fiber that is about to start, and of its parent. */
 const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
@@ -346,15 +354,15 @@ const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
 // A child that lives on holds its parent: what watches it, in Effect, does.
 const endState = (fiber: AnyFiber): void => {
   const state = stateOf(fiber)
-  let locals: Locals | undefined
-  for (const local of taskLocals.keys()) {
-    if (state.locals.has(local)) {
-      locals ??= copyMap(state.locals)
-      locals.delete(local)
+  const rest = edit(state, (set) => {
+    for (const local of taskLocals.keys()) {
+      if (state.locals.has(local)) {
+        set(local, undefined)
+      }
     }
-  }
-  if (locals !== undefined) {
-    setState(fiber, FiberRefs.unsafeMake(locals))
+  })
+  if (rest !== state) {
+    setState(fiber, rest)
   }
 }
 
@@ -378,20 +386,16 @@ export const attachState = (state: State, ref: Ref, attachment: Attachment): Sta
   })
 
 /** The state of code that goes on beside its task, with layers of its own where the task's are linked. */
-export const detachState = (state: State): State => {
-  let locals: Locals | undefined
-  for (const [ref, stack] of state.locals) {
-    const detach = detachers.get(ref)
-    if (detach !== undefined) {
-      const value = detach(stack[0][1])
-      if (value !== stack[0][1]) {
-        locals ??= copyMap(state.locals)
-        locals.set(ref, [[taskId, value]])
+export const detachState = (state: State): State =>
+  edit(state, (set) => {
+    for (const [ref, [[, value]]] of state.locals) {
+      const detach = detachers.get(ref)
+      const detached = detach === undefined ? value : detach(value)
+      if (detached !== value) {
+        set(ref, [[taskId, detached]])
       }
     }
-  }
-  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
-}
+  })
 
 // -----------------------------------------------------------------------------------------------------------------
 // effects
