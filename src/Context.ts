@@ -50,17 +50,14 @@ export const deepCopy: Fork = (parent) => {
   try {
     return HashMap.fromIterable(structuredClone(entries))
   } catch (cause) {
-    const culprit = entries.find(([, value]) => !isCloneable(value))
-    throw new ForkError({ context: "", cause, ...(culprit === undefined ? {} : { key: culprit[0] }) })
-  }
-}
-
-const isCloneable = (value: unknown): boolean => {
-  try {
-    structuredClone(value)
-    return true
-  } catch {
-    return false
+    for (const [key, value] of entries) {
+      try {
+        structuredClone(value)
+      } catch (cause) {
+        throw new ForkError({ context: "", key, cause })
+      }
+    }
+    throw new ForkError({ context: "", cause })
   }
 }
 
@@ -268,73 +265,58 @@ const checked = (
 ): { readonly fork: Fork; readonly join: Join } => {
   const { fork = copy, join = "isolate" } = options ?? {}
   if (typeof id !== "string") {
-    throw new TypeError(
-      `Context.Tag takes the context's id, a string, as in Context.Tag("app/Request"), and got ${String(id)}`
-    )
+    throw specs.mistake(`Context.Tag takes the context's id, a string, as in Context.Tag("app/Request")`, id)
   }
+  const at = `Context.Tag(${JSON.stringify(id)}): `
   if (typeof fork !== "function") {
-    throw new TypeError(
-      `Context.Tag(${JSON.stringify(id)}): fork is Context.copy, Context.deepCopy, Context.chain, Context.share or a` +
-        ` function of the parent's HashMap, and got ${String(fork)}`
+    throw specs.mistake(
+      `${at}fork is Context.copy, Context.deepCopy, Context.chain, Context.share or a function of the parent's HashMap`,
+      fork
     )
   }
   if (join !== "isolate" && join !== "merge") {
-    throw new TypeError(`Context.Tag(${JSON.stringify(id)}): join is "isolate" or "merge", and got ${String(join)}`)
+    throw specs.mistake(`${at}join is "isolate" or "merge"`, join)
   }
   return { fork, join }
 }
 
+const fibers: specs.Access<engine.AnyFiber> = {
+  stateOf: engine.stateOf,
+  valueOf: engine.valueOfFiber,
+  write: engine.writeFiber
+}
+
 const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
-  const { definition: { join, key: id }, ref } = spec
-  const keepHistory = join === "merge"
+  const { definition: { key: id }, ref } = spec
+  const { all, entry, modify } = specs.mapIn(spec, fibers)
 
   const attachmentOf = (fiber: engine.AnyFiber): attachments.Attachment | undefined =>
     engine.serviceOfFiber(fiber, id) as attachments.Attachment | undefined
 
-  const valueOf = (fiber: engine.AnyFiber, attachment: attachments.Attachment): Entries =>
-    specs.ready(
-      engine.valueOfFiber(fiber, ref),
-      attachment,
-      () => engine.stateOf(fiber),
-      (value) => engine.writeFiber(fiber, ref, value, keepHistory)
-    )
-
-  const attached = <A, E = never>(
-    operation: string,
-    f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => Effect.Effect<A, E>
-  ): Effect.Effect<A, E> =>
-    engine.withFiber((fiber) => {
-      const attachment = attachmentOf(fiber)
-      // the types rule this out, so it is a defect
-      return attachment === undefined
-        ? Effect.die(new NotAttachedError({ context: id, operation: `${operation} of "${id}"` }))
-        : f(fiber, attachment)
-    })
-
-  const reading = <A>(operation: string, f: (value: Entries, attachment: attachments.Attachment) => A) =>
-    attached(operation, (fiber, attachment) => Effect.succeed(f(valueOf(fiber, attachment), attachment)))
-
-  const modify = (
+  const reach = <A, E>(
     fiber: engine.AnyFiber,
-    attachment: attachments.Attachment,
-    f: (own: Entries) => Entries
-  ): void => {
-    const value = valueOf(fiber, attachment)
-    const next = attachments.modifyEntries(value, attachment, engine.keeps(() => engine.stateOf(fiber), id), f)
-    if (next !== value) {
-      engine.writeFiber(fiber, ref, next, keepHistory)
-    }
+    operation: string,
+    f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A,
+    otherwise: (error: NotAttachedError) => Effect.Effect<never, E>
+  ): Effect.Effect<A, E> => {
+    const attachment = attachmentOf(fiber)
+    return attachment === undefined
+      ? otherwise(new NotAttachedError({ context: id, operation: `${operation} of "${id}"` }))
+      : Effect.succeed(f(fiber, attachment))
   }
 
-  const writing = (operation: string, f: (own: Entries) => Entries) =>
+  // the types rule out that it is not, so that is a defect
+  const attached = <A>(operation: string, f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A) =>
+    engine.withFiber((fiber) => reach(fiber, operation, f, Effect.die))
+
+  const writing = (operation: string, f: attachments.Modify) =>
     attached(operation, (fiber, attachment) => {
       modify(fiber, attachment, f)
-      return Effect.void
     })
 
-  const getOption = (key: string) => reading("get", (value, attachment) => attachments.getEntry(value, attachment, key))
+  const getOption = (key: string) => attached("get", (fiber, attachment) => entry(fiber, attachment, key))
 
-  const data = reading("data", attachments.allEntries)
+  const data = attached("data", all)
 
   const provideEntries = (seed: Entries, self: unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
     engine.provideAttachment(effect, ref, (fiber) => specs.attach(spec, seed, attachmentOf(fiber), false, self))
@@ -344,71 +326,55 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     ref,
     get: (key: string, fallback?: unknown) =>
       attached("get", (fiber, attachment) => {
-        const entry = attachments.getEntry(valueOf(fiber, attachment), attachment, key)
-        return Effect.succeed(entry._tag === "Some" ? entry.value : fallback)
+        const found = entry(fiber, attachment, key)
+        return found._tag === "Some" ? found.value : fallback
       }),
     getOption,
     getOrFail: (key: string) =>
-      Effect.flatMap(getOption(key), (entry) =>
-        Option.isSome(entry)
-          ? Effect.succeed(entry.value)
-          : Effect.fail(new KeyNotFoundError({ context: id, key }))),
+      Effect.flatMap(
+        getOption(key),
+        Option.match({
+          onNone: () => Effect.fail(new KeyNotFoundError({ context: id, key })),
+          onSome: Effect.succeed
+        })
+      ),
     peek: (key: string) =>
-      engine.withFiber((fiber) => {
+      engine.syncWithFiber((fiber) => {
         const attachment = attachmentOf(fiber)
-        return Effect.succeed(
-          attachment === undefined
-            ? Option.none()
-            : attachments.getEntry(valueOf(fiber, attachment), attachment, key)
-        )
+        return attachment === undefined ? Option.none() : entry(fiber, attachment, key)
       }),
     set: (key: string, value: unknown) => writing("set", HashMap.set(key, value)),
-    merge: (entries: object) => writing("merge", specs.addAll("merge", entries)),
+    merge: (entries: object) => writing("merge", HashMap.union(specs.fromObject("merge", entries))),
     update: (key: string, f: (value: Option.Option<unknown>) => unknown) =>
-      attached("update", (fiber, attachment) => {
-        const value = f(attachments.getEntry(valueOf(fiber, attachment), attachment, key))
-        modify(fiber, attachment, HashMap.set(key, value))
-        return Effect.void
-      }),
-    delete: (key: string) =>
-      attached("delete", (fiber, attachment) => {
-        let deleted = false
-        modify(fiber, attachment, (own) => {
-          deleted = HashMap.has(own, key)
-          return HashMap.remove(own, key)
-        })
-        return Effect.succeed(deleted)
-      }),
-    has: (key: string) =>
-      reading("has", (value, attachment) => Option.isSome(attachments.getEntry(value, attachment, key))),
+      attached(
+        "update",
+        (fiber, attachment) => modify(fiber, attachment, HashMap.set(key, f(entry(fiber, attachment, key))))
+      ),
+    delete: (key: string) => attached("delete", (fiber, attachment) => modify(fiber, attachment, specs.remove(key))),
+    has: (key: string) => attached("has", (fiber, attachment) => Option.isSome(entry(fiber, attachment, key))),
     size: Effect.map(data, HashMap.size),
     keys: Effect.map(data, (entries) => Array.from(HashMap.keys(entries))),
     entries: Effect.map(data, HashMap.toEntries),
-    clear: attached("clear", (fiber, attachment) => {
-      modify(fiber, attachment, HashMap.filter(specs.isCleared(spec, attachment)))
-      return Effect.void
-    }),
+    clear: writing("clear", specs.clear(spec)),
     data,
-    dataOf: (fiber: engine.AnyFiber) =>
-      Effect.suspend(() => {
-        const attachment = attachmentOf(fiber)
-        return attachment === undefined
-          ? Effect.fail(new NotAttachedError({ context: id, operation: `dataOf of "${id}"` }))
-          : Effect.succeed(attachments.allEntries(valueOf(fiber, attachment), attachment))
-      }),
+    dataOf: (fiber: engine.AnyFiber) => Effect.suspend(() => reach(fiber, "dataOf", all, Effect.fail)),
     snapshot: Effect.map(data, (entries) => ({ data: entries, run: provideEntries(entries, tag) })),
     locally: (entries: object) => {
       const added = specs.fromObject("locally", entries)
       return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.acquireUseRelease(
           attached("locally", (fiber, attachment) => {
-            const value = valueOf(fiber, attachment)
-            const before = HashMap.map(added, (_, key) => attachments.getOwn(value, attachment, key))
-            modify(fiber, attachment, HashMap.union(added))
-            return Effect.succeed(before)
+            let before = HashMap.empty<string, Option.Option<unknown>>()
+            modify(fiber, attachment, (own) => {
+              before = HashMap.map(added, (_, key) => HashMap.get(own, key))
+              return HashMap.union(own, added)
+            })
+            return before
           }),
           () => effect,
-          (before) => writing("locally", (own) => HashMap.reduce(before, own, restore))
+          (before) =>
+            writing("locally", (own) =>
+              HashMap.reduce(before, own, (map, entry, key) => HashMap.modifyAt(map, key, () => entry)))
         )
     },
     // `this` is the class that the user wrote, so that `attached` can name it
@@ -421,19 +387,14 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   }
 }
 
-const restore = (own: Entries, before: Option.Option<unknown>, key: string): Entries =>
-  Option.isSome(before) ? HashMap.set(own, key, before.value) : HashMap.remove(own, key)
-
 // -----------------------------------------------------------------------------------------------------------------
 // what is attached
 // -----------------------------------------------------------------------------------------------------------------
 
 /** The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`. */
-export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ engine.withFiber((fiber) =>
-  Effect.succeed(
-    Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
-      attachments.isAttachment(service) ? [service.tag as Any] : []
-    )
+export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ engine.syncWithFiber((fiber) =>
+  Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
+    attachments.isAttachment(service) ? [service.tag as Any] : []
   )
 )
 

@@ -145,182 +145,122 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
  */
 export const make = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>
-): ContextMap<Self, Shape> => new Imperative(tag) as unknown as ContextMap<Self, Shape>
+): ContextMap<Self, Shape> => {
+  const spec = specs.specOf(tag)
+  const { definition: { key: id }, ref } = spec
+  const { all, entry, modify, value } = specs.mapIn(spec, tasks.places)
 
-class Imperative {
-  readonly spec: specs.Spec
-  readonly id: string
-  constructor(readonly tag: specs.Tagged) {
-    this.spec = specs.specOf(tag)
-    this.id = this.spec.definition.key
-  }
-
-  /** The running task, if the context is attached to it. */
-  private get place(): tasks.Place | undefined {
-    const place = tasks.current()
-    return place !== undefined && place !== "unbridged" &&
-        (tasks.indexOf(place, this.spec.ref) ?? tasks.serviceOf(place, this.id)) !== undefined
-      ? place
-      : undefined
-  }
-
-  private attachment(place: tasks.Place, operation: string): attachments.Attachment {
-    const attachment = tasks.serviceOf(place, this.id) as attachments.Attachment | undefined
+  const attachmentOf = (place: tasks.Place, operation: string): attachments.Attachment => {
+    const attachment = tasks.serviceOf(place, id) as attachments.Attachment | undefined
     if (attachment === undefined) {
-      throw new NotAttachedError({ context: this.id, operation })
+      throw new NotAttachedError({ context: id, operation })
     }
     return attachment
   }
 
-  private value(place: tasks.Place, attachment: attachments.Attachment): attachments.Entries {
-    return specs.ready(
-      tasks.valueOf(place, this.spec.ref),
-      attachment,
-      () => tasks.stateOf(place),
-      (value) => tasks.write(place, this.spec.ref, value, false)
-    )
+  /** The running task, if the context is attached to it. */
+  const attachedPlace = (): tasks.Place | undefined => {
+    const place = tasks.current()
+    return place !== undefined && place !== "unbridged" &&
+        (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id)) !== undefined
+      ? place
+      : undefined
   }
 
-  private read(place: tasks.Place, key: string, fallback: unknown): unknown {
-    const { ref } = this.spec
+  const at = <A>(
+    operation: string,
+    f: (place: tasks.Place, attachment: attachments.Attachment) => A
+  ): A => {
+    const place = tasks.currentOrThrow(operation)
+    return f(place, attachmentOf(place, operation))
+  }
+
+  const entryAt = (operation: string, key: string): Option.Option<unknown> =>
+    at(operation, (place, attachment) => entry(place, attachment, key))
+
+  const modifyAt = (operation: string, f: attachments.Modify): boolean =>
+    at(operation, (place, attachment) => {
+      tasks.settle(place)
+      return modify(place, attachment, f)
+    })
+
+  const allAt = (operation: string): attachments.Entries => at(operation, all)
+
+  const read = (place: tasks.Place, key: string, fallback: unknown): unknown => {
     const index = tasks.indexOf(place, ref)
     if (index !== undefined) {
       const value = index.get(key)
       return value !== undefined || index.has(key) ? value : fallback
     }
-    const attachment = this.attachment(place, "context.get")
-    const value = this.value(place, attachment)
-    const whole = attachments.wholeOf(value, attachment)
-    if (whole === undefined) {
-      return Option.getOrElse(attachments.getEntry(value, attachment, key), () => fallback)
+    const attachment = attachmentOf(place, "context.get")
+    const own = value(place, attachment)
+    const whole = attachments.wholeOf(own, attachment)
+    if (whole !== undefined) {
+      tasks.countRead(place, ref, whole)
     }
-    tasks.countRead(place, ref, whole)
-    const entry = HashMap.get(whole, key)
-    return entry._tag === "Some" ? entry.value : fallback
+    const found = attachments.getEntry(own, attachment, key)
+    return found._tag === "Some" ? found.value : fallback
   }
 
-  private entry(key: string, operation: string): Option.Option<unknown> {
-    const place = tasks.currentOrThrow(operation)
-    const attachment = this.attachment(place, operation)
-    return attachments.getEntry(this.value(place, attachment), attachment, key)
-  }
+  const runFork = <A, E>(
+    effect: Effect.Effect<A, E, never>,
+    options?: RunOptions
+  ): Fiber.RuntimeFiber<A, E> => at("context.runFork", (place) => start(place, effect, options))
 
-  private all(operation: string): attachments.Entries {
-    const place = tasks.currentOrThrow(operation)
-    const attachment = this.attachment(place, operation)
-    return attachments.allEntries(this.value(place, attachment), attachment)
-  }
+  const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("context.entries"))
 
-  private modify(
-    operation: string,
-    f: (own: attachments.Entries, attachment: attachments.Attachment) => attachments.Entries
-  ): void {
-    const place = tasks.currentOrThrow(operation)
-    const attachment = this.attachment(place, operation)
-    tasks.settle(place)
-    const value = this.value(place, attachment)
-    const keeps = engine.keeps(() => tasks.stateOf(place), this.id)
-    const next = attachments.modifyEntries(value, attachment, keeps, (own) => f(own, attachment))
-    if (next !== value) {
-      tasks.write(place, this.spec.ref, next, this.spec.definition.join === "merge")
-    }
+  const map = {
+    get: (key: string, fallback?: unknown) => read(tasks.currentOrThrow("context.get"), key, fallback),
+    getOrThrow: (key: string) =>
+      Option.getOrThrowWith(
+        entryAt("context.getOrThrow", key),
+        () => new KeyNotFoundError({ context: id, key })
+      ),
+    peek(key: string, fallback?: unknown) {
+      const place = attachedPlace()
+      return place === undefined ? fallback : read(place, key, fallback)
+    },
+    get attached() {
+      return attachedPlace() !== undefined
+    },
+    set(key: string, value: unknown) {
+      modifyAt("context.set", HashMap.set(key, value))
+    },
+    has: (key: string) => Option.isSome(entryAt("context.has", key)),
+    delete: (key: string) => modifyAt("context.delete", specs.remove(key)),
+    clear() {
+      modifyAt("context.clear", specs.clear(spec))
+    },
+    get size() {
+      return HashMap.size(allAt("context.size"))
+    },
+    keys: () => HashMap.keys(allAt("context.keys")),
+    values: () => HashMap.values(allAt("context.values")),
+    entries,
+    [Symbol.iterator]: entries,
+    forEach: (f: (value: unknown, key: string) => void) => HashMap.forEach(allAt("context.forEach"), f),
+    toObject: () => Object.fromEntries(allAt("context.toObject")),
+    run<A>(entries: object, f: () => A): A {
+      checkFunction("context.run", f)
+      const seed = specs.indexOf("context.run", entries)
+      const parent = engine.forkState(tasks.rootState())
+      const task = tasks.make(() =>
+        engine.attachState(
+          parent,
+          ref,
+          specs.attach(spec, HashMap.fromIterable(seed), engine.serviceOf(parent, id), false, tag)
+        )
+      )
+      if (!attachments.isLinked(spec)) {
+        tasks.startReading(task, ref, seed)
+      }
+      return tasks.runIn(task, f)
+    },
+    runPromise: <A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Promise<A> =>
+      toPromise(runFork(effect, options)),
+    runFork
   }
-
-  get(key: string, fallback?: unknown): unknown {
-    return this.read(tasks.currentOrThrow("context.get"), key, fallback)
-  }
-
-  getOrThrow(key: string): unknown {
-    const entry = this.entry(key, "context.getOrThrow")
-    if (Option.isSome(entry)) {
-      return entry.value
-    }
-    throw new KeyNotFoundError({ context: this.id, key })
-  }
-
-  peek(key: string, fallback?: unknown): unknown {
-    const place = this.place
-    return place === undefined ? fallback : this.read(place, key, fallback)
-  }
-
-  get attached(): boolean {
-    return this.place !== undefined
-  }
-
-  set(key: string, value: unknown): void {
-    this.modify("context.set", HashMap.set(key, value))
-  }
-
-  has(key: string): boolean {
-    return Option.isSome(this.entry(key, "context.has"))
-  }
-
-  delete(key: string): boolean {
-    let deleted = false
-    this.modify("context.delete", (own) => {
-      deleted = HashMap.has(own, key)
-      return HashMap.remove(own, key)
-    })
-    return deleted
-  }
-
-  clear(): void {
-    this.modify("context.clear", (own, attachment) => HashMap.filter(own, specs.isCleared(this.spec, attachment)))
-  }
-
-  get size(): number {
-    return HashMap.size(this.all("context.size"))
-  }
-
-  keys(): IterableIterator<string> {
-    return HashMap.keys(this.all("context.keys"))
-  }
-
-  values(): IterableIterator<unknown> {
-    return HashMap.values(this.all("context.values"))
-  }
-
-  entries(): IterableIterator<[string, unknown]> {
-    return HashMap.entries(this.all("context.entries"))
-  }
-
-  [Symbol.iterator](): IterableIterator<[string, unknown]> {
-    return this.entries()
-  }
-
-  forEach(f: (value: unknown, key: string) => void): void {
-    HashMap.forEach(this.all("context.forEach"), f)
-  }
-
-  toObject(): object {
-    return Object.fromEntries(this.all("context.toObject"))
-  }
-
-  run<A>(entries: object, f: () => A): A {
-    checkFunction("context.run", f)
-    const seed = specs.indexOf("context.run", entries)
-    const parent = engine.forkState(tasks.rootState())
-    const task = tasks.make(() => this.attachTo(parent, HashMap.fromIterable(seed)))
-    if (!attachments.isLinked(this.spec)) {
-      tasks.startReading(task, this.spec.ref, seed)
-    }
-    return tasks.runIn(task, f)
-  }
-
-  private attachTo(state: engine.State, seed: attachments.Entries): engine.State {
-    const outer = engine.serviceOf(state, this.id)
-    return engine.attachState(state, this.spec.ref, specs.attach(this.spec, seed, outer, false, this.tag))
-  }
-
-  runPromise<A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Promise<A> {
-    return toPromise(this.runFork(effect, options))
-  }
-
-  runFork<A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Fiber.RuntimeFiber<A, E> {
-    const place = tasks.currentOrThrow("context.runFork")
-    this.attachment(place, "context.runFork")
-    return start(place, effect, options)
-  }
+  return map as unknown as ContextMap<Self, Shape>
 }
 
 /**
@@ -407,9 +347,7 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
   checkFunction("compat.timeout", f)
   const millis = Option.match(decodeDuration(duration), {
     onNone: () => {
-      throw new TypeError(
-        `compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds"), and got ${String(duration)}`
-      )
+      throw specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
     },
     onSome: Duration.toMillis
   })
@@ -436,17 +374,16 @@ const decodeDuration = (duration: Duration.DurationInput): Option.Option<Duratio
 
 const checkFunction = (operation: string, f: unknown): void => {
   if (typeof f !== "function") {
-    throw new TypeError(`${operation} takes a function, as in ${operation}(async () => { … }), and got ${String(f)}`)
+    throw specs.mistake(`${operation} takes a function, as in ${operation}(async () => { … })`, f)
   }
 }
 
 const contextOf = (operation: string, options: ForkOptions | undefined): TaskContext | undefined => {
   const context: unknown = options?.context
   if (context !== undefined && !hasProperty(context, "~aiocontext/install")) {
-    throw new TypeError(
-      `${operation} takes a Context of aiocontext/compat/contextvars, as in { context: copyContext() }, and got ${
-        String(context)
-      }`
+    throw specs.mistake(
+      `${operation} takes a Context of aiocontext/compat/contextvars, as in { context: copyContext() }`,
+      context
     )
   }
   return context as TaskContext | undefined

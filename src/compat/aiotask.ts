@@ -73,7 +73,7 @@ const factories: ReadonlyArray<unknown> = [taskFactory, copyingTaskFactory, chai
 type Root = attachments.Attachment
 
 const makeRoot = ({ definition }: TaskFactory): Root =>
-  new attachments.Attachment(definition, HashMap.empty(), undefined, false, undefined)
+  attachments.makeAttachment(definition, HashMap.empty(), undefined, false, undefined)
 
 // A task that has no root of its own yet becomes one before it starts a child, so that both share a map from the start.
 const roots = engine.makeLocal<Root | undefined>(id, undefined, {
@@ -91,9 +91,8 @@ const modify = (operation: string, f: (own: attachments.Entries) => attachments.
     root = makeRoot(taskFactory)
     tasks.write(place, roots, root, false)
   }
-  const value = tasks.valueOf(place, maps)
-  const next = attachments.modifyEntries(value, root, keepsNone, f)
-  if (next !== value) {
+  const next = attachments.modifyEntries(tasks.valueOf(place, maps), root, keepsNone, f)
+  if (next !== undefined) {
     tasks.write(place, maps, next, false)
   }
 }
@@ -124,7 +123,7 @@ export const set = (key: string, value: unknown): void =>
  * Removes all entries: those of all tasks that share the map, or under {@link chainmapTaskFactory} the task's own, so that
  * its parent's show again. Throws `NoTaskError` outside every task.
  */
-export const clear = (): void => modify("aiotask.clear()", () => HashMap.empty())
+export const clear = (): void => modify("aiotask.clear()", (own) => HashMap.filter(own, () => false))
 
 const checkedKey = (operation: string, key: unknown): string => {
   if (typeof key !== "string") {

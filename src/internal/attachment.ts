@@ -13,7 +13,7 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
+import { isTagged } from "effect/Predicate"
 import { ForkError } from "../errors.js"
 import { globalValue } from "./global.js"
 
@@ -32,44 +32,58 @@ export interface Definition {
 /** Where linked tasks meet: a map that its owner replaces and others read. */
 interface Cell {
   entries: Entries
-  /** `chain`: the layer of the parent task. */
-  readonly parent?: Cell
+  /** The map behind it: that of the parent task, or the one that all tasks share. */
+  readonly parent?: Cell | undefined
 }
 
 interface Slot {
   readonly attachment: Attachment
-  readonly below: Entries | undefined
-  /** `chain`: the task's own layer, for its children to read. */
-  readonly cell?: Cell
+  /** The maps of the enclosing attachments; `absent` below the outermost. */
+  readonly below: Entries
+  /** `chain` and `share`: the task's own layer, for its children to read, and the maps behind it. */
+  readonly cell?: Cell | undefined
   /** What the child began with, where that is not the parent's very map. */
-  readonly base?: Entries
+  readonly base?: Entries | undefined
   /** In a finalizer: the value that its fiber goes back to. */
-  readonly entered?: Entries
+  readonly entered?: Entries | undefined
 }
 
 /** A context attached to a region: the service in the fiber's context. */
-export class Attachment {
-  readonly _tag = "aiocontext/Attachment" as const
-  /** Its region is over. */
-  closed = false
-  /** `share`: the one map of all tasks. `chain`: the layer of the task that attached. */
+export interface Attachment {
+  readonly _tag: "aiocontext/Attachment"
+  readonly definition: Definition
+  readonly seed: Entries
+  readonly outer: Attachment | undefined
+  /** Attached by a layer: the fiber that built it hands the slot on when it is joined. */
+  readonly built: boolean
+  /** The tag that it was attached with. */
+  readonly tag: unknown
+  /** What a task reads that was handed the service alone. `share`: the one map. `chain`: the layer that was attached. */
   readonly cell: Cell
-  constructor(
-    readonly definition: Definition,
-    readonly seed: Entries,
-    readonly outer: Attachment | undefined,
-    /** Attached by a layer: the fiber that built it hands the slot on when it is joined. */
-    readonly built: boolean,
-    /** The tag that it was attached with. */
-    readonly tag: unknown
-  ) {
-    this.cell = { entries: seed }
-  }
+  /** Its region is over. */
+  closed: boolean
 }
 
+/** Makes an attachment. */
+export const makeAttachment = (
+  definition: Definition,
+  seed: Entries,
+  outer: unknown,
+  built: boolean,
+  tag: unknown
+): Attachment => ({
+  _tag: "aiocontext/Attachment",
+  definition,
+  seed,
+  outer: outer as Attachment | undefined,
+  built,
+  tag,
+  cell: { entries: seed },
+  closed: false
+})
+
 /** Whether a service is an attached context. Told by its tag: another copy of the package may have made it. */
-export const isAttachment = (service: unknown): service is Attachment =>
-  hasProperty(service, "_tag") && service._tag === "aiocontext/Attachment"
+export const isAttachment = (service: unknown): service is Attachment => isTagged(service, "aiocontext/Attachment")
 
 // A private field, stamped onto a HashMap that is ours alone: invisible to equality, iteration and printing, and the
 // cheapest of the ways that keep `FiberRef<HashMap>` true. One class a process, so that two copies of the package
@@ -130,68 +144,14 @@ export const chain: Fork = /* @__PURE__ */ globalValue("aiocontext/chain", (): F
 /** A child starts with its parent's map. */
 export const copy: Fork = /* @__PURE__ */ globalValue("aiocontext/copy", (): Fork => (parent) => parent)
 
-/** Whether one attachment encloses another. */
-export const isAncestor = (candidate: Attachment, of: Attachment): boolean => {
-  for (let outer = of.outer; outer !== undefined; outer = outer.outer) {
-    if (outer === candidate) {
-      return true
-    }
-  }
-  return false
-}
+// -----------------------------------------------------------------------------------------------------------------
+// the slots of a value
+// -----------------------------------------------------------------------------------------------------------------
 
-const replaceBelow = (value: Entries, slot: Slot, below: Entries | undefined): Entries =>
-  below === slot.below ? value : mark(fresh(value), { ...slot, below })
-
-/** Whether a fiber may go back to the region of an attachment, over though it may be: the fiber was forked there. */
-export type Keeps = (attachment: Attachment) => boolean
-
-/** Drops what belongs to regions that are over, unless they enclose `top` or the fiber keeps them. */
-const prune = (value: Entries | undefined, top: Attachment, keeps: Keeps): Entries | undefined => {
-  if (value === undefined || value === absent) {
-    return undefined
-  }
-  const slot = slotOf(value)
-  if (slot === undefined) {
-    // written past the library, through the fiber ref: it is the enclosing attachment's
-    return top.outer === undefined
-      ? undefined
-      : mark(fresh(value), { attachment: top.outer, below: undefined })
-  }
-  const below = prune(slot.below, top, keeps)
-  const { attachment } = slot
-  return attachment === top || (attachment.closed && !isAncestor(attachment, top) && !keeps(attachment))
-    ? below
-    : replaceBelow(value, slot, below)
-}
-
-/** Attaches: a slot for `attachment` on top, with its seed. */
-export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
-  const below = prune(value, attachment, keeps)
-  return attachment.definition.fork === chain
-    ? mark(fresh(attachment.seed), { attachment, below, cell: attachment.cell })
-    : mark(fresh(attachment.seed), { attachment, below })
-}
-
-/** Detaches: the value without the slot of `attachment`; `absent` when nothing is left. */
-export const remove = (value: Entries, attachment: Attachment): Entries => {
-  if (value === absent) {
-    return value
-  }
-  const slot = slotOf(value)
-  if (slot === undefined || slot.attachment === attachment) {
-    return slot?.below ?? absent
-  }
-  if (slot.below === undefined) {
-    return value
-  }
-  const below = remove(slot.below, attachment)
-  return replaceBelow(value, slot, below === absent ? undefined : below)
-}
-
-/** The map of `attachment` in a fiber ref's value. */
-const find = (value: Entries | undefined, attachment: Attachment): Entries | undefined => {
-  for (let own = value; own !== undefined && own !== absent;) {
+/** The map of `attachment` in a fiber ref's value. A map that was written past the library is whose it is read for. */
+const find = (value: Entries, attachment: Attachment): Entries | undefined => {
+  let own = value
+  while (own !== absent) {
     const slot = slotOf(own)
     if (slot === undefined || slot.attachment === attachment) {
       return own
@@ -201,137 +161,135 @@ const find = (value: Entries | undefined, attachment: Attachment): Entries | und
   return undefined
 }
 
-const forkFailed = (attachment: Attachment, cause: unknown): ForkError =>
-  cause instanceof ForkError
-    ? new ForkError({
-      context: attachment.definition.key,
-      cause: cause.cause,
-      ...(cause.key === undefined ? {} : { key: cause.key })
-    })
-    : new ForkError({ context: attachment.definition.key, cause })
-
-const forkWith = (attachment: Attachment, parent: Entries): Entries => {
-  let child: Entries
-  try {
-    child = attachment.definition.fork(parent)
-  } catch (cause) {
-    throw forkFailed(attachment, cause)
-  }
-  if (!HashMap.isHashMap(child)) {
-    throw forkFailed(attachment, new TypeError("it returned something that is no HashMap"))
-  }
-  return child
+/** Makes a value of the maps of another one, the outermost first, on top of `bottom`; by default of what is not marked. */
+const fold = (
+  value: Entries,
+  f: (below: Entries, own: Entries, slot: Slot) => Entries,
+  bottom?: Entries
+): Entries => {
+  const slot = slotOf(value)
+  return slot === undefined ? bottom ?? value : f(fold(slot.below, f, bottom), value, slot)
 }
 
-const chainTo = (attachment: Attachment, below: Entries | undefined, parent: Cell): Entries => {
-  const cell: Cell = { entries: fresh(HashMap.empty()), parent }
-  return mark(cell.entries, { attachment, below, cell })
-}
+/** A map with this slot on top of a value: the very same one where that is what it is. */
+const put = (below: Entries, own: Entries, slot: Slot): Entries =>
+  below === slot.below && slotOf(own) === slot ? own : mark(fresh(own), { ...slot, below })
 
-/** The value that a child starts with, given its parent's. O(1) for `copy`, `share` and `chain`. */
-export const fork = (value: Entries): Entries => {
-  const slot = value === absent ? undefined : slotOf(value)
-  if (slot === undefined) {
-    return value
-  }
-  const below = slot.below === undefined ? undefined : fork(slot.below)
-  const strategy = slot.attachment.definition.fork
-  if (strategy === copy || strategy === share) {
-    return replaceBelow(value, slot, below)
-  }
-  if (strategy === chain) {
-    return chainTo(slot.attachment, below, slot.cell!)
-  }
-  const base = forkWith(slot.attachment, value)
-  return mark(fresh(base), { attachment: slot.attachment, below, base })
-}
-
-/** The value of code that goes on beside its task: as `chain` would fork it, but with a layer that starts as it is. */
-export const detach = (value: Entries): Entries => {
-  const slot = value === absent ? undefined : slotOf(value)
-  if (slot === undefined) {
-    return value
-  }
-  const below = slot.below === undefined ? undefined : detach(slot.below)
-  if (slot.cell === undefined) {
-    return replaceBelow(value, slot, below)
-  }
-  const cell: Cell = { ...slot.cell, entries: fresh(value) }
-  return mark(cell.entries, { ...slot, below, cell })
-}
-
-const replaceHead = (slot: Slot, next: Entries): Entries => {
-  const own = mark(slotOf(next) === undefined ? next : fresh(next), slot)
-  if (slot.cell !== undefined) {
-    slot.cell.entries = own
+/** Has those who are linked to a task read this map of it. */
+const link = (own: Entries): Entries => {
+  const cell = slotOf(own)?.cell
+  if (cell !== undefined) {
+    cell.entries = own
   }
   return own
 }
 
-const rebase = (value: Entries, attachment: Attachment, next: Entries): Entries => {
-  const slot = slotOf(value)
-  if (slot === undefined) {
-    return next
-  }
-  if (slot.attachment === attachment) {
-    return replaceHead(slot, next)
-  }
-  return replaceBelow(value, slot, slot.below === undefined ? undefined : rebase(slot.below, attachment, next))
+/** Whether an attachment is another one, or encloses it. */
+export const encloses = (attachment: Attachment, inner: Attachment | undefined): boolean =>
+  inner !== undefined && (inner === attachment || encloses(attachment, inner.outer))
+
+/** Whether a fiber may go back to the region of an attachment, over though it may be: the fiber was forked there. */
+export type Keeps = (attachment: Attachment) => boolean
+
+/** Drops what belongs to regions that are over, unless they enclose `top` or the fiber keeps them. */
+const prune = (value: Entries, top: Attachment, keeps: Keeps): Entries =>
+  value !== absent && slotOf(value) === undefined && top.outer !== undefined
+    // written past the library, through the fiber ref: it is the enclosing attachment's
+    ? mark(fresh(value), { attachment: top.outer, below: absent })
+    : fold(value, (below, own, slot) => {
+      const { attachment } = slot
+      return attachment === top || (attachment.closed && !encloses(attachment, top) && !keeps(attachment))
+        ? below
+        : put(below, own, slot)
+    }, absent)
+
+/** Attaches: a slot for `attachment` on top, with its seed. */
+export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
+  const { cell, definition: { fork }, seed } = attachment
+  const below = prune(value, attachment, keeps)
+  return fork === share
+    ? put(below, HashMap.empty(), { attachment, below, cell: { entries: seed, parent: cell } })
+    : put(below, seed, { attachment, below, cell: fork === chain ? cell : undefined })
 }
 
-/** Takes over the attachments that a layer made in `child` and that are still open. */
-const adopt = (parent: Entries, child: Entries): Entries => {
-  const slot = child === absent || child === parent ? undefined : slotOf(child)
-  if (slot === undefined) {
-    return parent
+/** Detaches: the value without the slot of `attachment`; `absent` when nothing is left. */
+export const remove = (value: Entries, attachment: Attachment): Entries =>
+  fold(value, (below, own, slot) => slot.attachment === attachment ? below : put(below, own, slot), absent)
+
+// -----------------------------------------------------------------------------------------------------------------
+// forks
+// -----------------------------------------------------------------------------------------------------------------
+
+const forkWith = ({ definition }: Attachment, parent: Entries): Entries => {
+  const context = definition.key
+  let child: Entries
+  try {
+    child = definition.fork(parent)
+  } catch (cause) {
+    throw new ForkError(cause instanceof ForkError ? { ...cause, cause: cause.cause, context } : { context, cause })
   }
-  const rest = slot.below === undefined ? parent : adopt(parent, slot.below)
-  return slot.attachment.built && !slot.attachment.closed && find(rest, slot.attachment) === undefined
-    ? mark(fresh(child), {
-      ...slot,
-      below: prune(rest, slot.attachment, (kept) => find(slot.below, kept) !== undefined)
-    })
-    : rest
+  if (child !== parent && !HashMap.isHashMap(child)) {
+    throw new ForkError({ context, cause: new TypeError("it returned something that is no HashMap") })
+  }
+  return child
 }
 
-const changes = (base: Entries, child: Entries, parent: Entries): Entries => {
-  let merged = parent
-  for (const [key, value] of child) {
-    const before = HashMap.get(base, key)
-    if (Option.isNone(before) || !Object.is(before.value, value)) {
-      merged = HashMap.set(merged, key, value)
-    }
-  }
-  for (const key of HashMap.keys(base)) {
-    if (!HashMap.has(child, key)) {
-      merged = HashMap.remove(merged, key)
-    }
-  }
-  return merged
+const forkOne = (below: Entries, own: Entries, slot: Slot): Entries => {
+  const { attachment, base, cell } = slot
+  const child = forkWith(attachment, own)
+  return child === own && base === undefined
+    ? put(below, own, slot)
+    : link(put(below, child, { attachment, below, base: child, cell: cell && { entries: child, parent: cell } }))
 }
 
-const mergeInto = (ancestor: Entries, child: Entries, parent: Entries): Entries => {
-  let result = parent
-  for (let own: Entries | undefined = child; own !== undefined && own !== absent;) {
-    const slot: Slot | undefined = slotOf(own)
-    if (slot === undefined) {
-      break
+const detachOne = (below: Entries, own: Entries, slot: Slot): Entries =>
+  slot.cell === undefined ? put(below, own, slot) : link(put(below, own, { ...slot, cell: { ...slot.cell } }))
+
+/** The value that a child starts with, given its parent's. O(1) for `copy`, `share` and `chain`. */
+export const fork = (value: Entries): Entries => fold(value, forkOne)
+
+/** The value of code that goes on beside its task: as `chain` would fork it, but with a layer that starts as it is. */
+export const detach = (value: Entries): Entries => fold(value, detachOne)
+
+// -----------------------------------------------------------------------------------------------------------------
+// joins and patches
+// -----------------------------------------------------------------------------------------------------------------
+
+const isSameEntry = /* @__PURE__ */ Option.getEquivalence<unknown>(Object.is)
+
+/** The map of one task with what another one changed, given what the other one started with. */
+const changes = (base: Entries, child: Entries, parent: Entries): Entries =>
+  HashMap.reduce(HashMap.union(base, child), parent, (merged, _, key) => {
+    const entry = HashMap.get(child, key)
+    return isSameEntry(HashMap.get(base, key), entry) ? merged : HashMap.modifyAt(merged, key, () => entry)
+  })
+
+/**
+ * Takes over the attachments that a layer made in `child` and that are still open; where the child's `ancestor` is
+ * known, also what it changed in those that both have and that merge.
+ */
+const receive = (parent: Entries, child: Entries, ancestor?: Entries): Entries =>
+  fold(child, (rest, own, slot) => {
+    const { attachment, base } = slot
+    const target = find(rest, attachment)
+    if (target === undefined) {
+      return attachment.built && !attachment.closed
+        ? put(prune(rest, attachment, (kept) => find(slot.below, kept) !== undefined), own, slot)
+        : rest
     }
-    const { attachment } = slot
-    const target = find(parent, attachment)
-    if (attachment.definition.join === "merge" && attachment.definition.fork !== share && target !== undefined) {
-      const base = slot.cell !== undefined
-        ? absent
-        : slot.base ?? find(ancestor, attachment) ?? attachment.seed
-      const merged = changes(base, own, target)
-      if (merged !== target) {
-        result = rebase(result, attachment, merged)
-      }
+    if (ancestor === undefined || attachment.definition.join !== "merge") {
+      return rest
     }
-    own = slot.below
-  }
-  return result
-}
+    const merged = changes(base ?? find(ancestor, attachment) ?? attachment.seed, own, target)
+    return merged === target ?
+      rest :
+      slotOf(rest) === undefined ?
+      merged :
+      fold(
+        rest,
+        (below, own, slot) => slot.attachment === attachment ? link(put(below, merged, slot)) : put(below, own, slot)
+      )
+  }, parent)
 
 interface Change {
   readonly before: Entries
@@ -339,49 +297,25 @@ interface Change {
 }
 
 // A join applies the patch of the child's change and is then asked, at once, what to make of the result.
-const applied: { change: Change | undefined } = /* @__PURE__ */ globalValue(
-  "aiocontext/applied",
-  () => ({ change: undefined })
-)
+let applied: Change | undefined
 
-const slots = (value: Entries): ReadonlyArray<readonly [Entries, Slot]> => {
-  const all: Array<readonly [Entries, Slot]> = []
-  for (let own: Entries | undefined = value; own !== undefined && own !== absent;) {
-    const slot = slotOf(own)
-    if (slot === undefined) {
-      break
-    }
-    all.push([own, slot])
-    own = slot.below
-  }
-  return all
-}
-
-/** What the map of a slot becomes when its fiber goes back to it from another value. */
-const goBack = (own: Entries, slot: Slot, before: Entries, current: Entries, isEntered: boolean): Entries => {
-  if (before === current || slot.attachment.definition.fork === share) {
-    return own
-  }
-  const next = isEntered || before === own ? current : changes(before, current, own)
-  if (slot.cell !== undefined) {
-    slot.cell.entries = next
-  }
-  return next
-}
-
-const stack = (levels: ReadonlyArray<readonly [Entries, Slot]>): Entries =>
-  levels.reduceRight<Entries | undefined>(
-    (below, [own, slot]) =>
-      slotOf(own) === slot ? replaceBelow(own, slot, below) : mark(fresh(own), { ...slot, below }),
-    undefined
-  ) ?? absent
-
-/** The value that a finalizer runs with: where it was acquired, with the fiber's own maps as they are. */
-const enter = (acquired: Entries, value: Entries): Entries =>
-  stack([
-    ...slots(acquired).map(([own, slot]) => [find(value, slot.attachment) ?? own, slot] as const),
-    ...slots(value).filter(([, slot]) => find(acquired, slot.attachment) === undefined)
-  ].map(([own, slot]) => [own, { ...(slotOf(own) ?? slot), entered: value }]))
+/** Makes a value of the maps of `after`, and below them of those that `other` has besides and `before` had not. */
+const over = (
+  after: Entries,
+  other: Entries,
+  before: Entries,
+  f: (below: Entries, own: Entries, slot: Slot) => Entries
+): Entries =>
+  fold(
+    after,
+    f,
+    fold(
+      other,
+      (below, own, slot) =>
+        (find(after, slot.attachment) ?? find(before, slot.attachment)) === undefined ? f(below, own, slot) : below,
+      absent
+    )
+  )
 
 /**
  * What the change from one value to another does to a third. It is how a fiber takes over what a memoized layer did, how
@@ -396,158 +330,120 @@ export const patch = (
   current: Entries,
   held: Entries | undefined
 ): Entries => {
-  applied.change = { before, after }
+  applied = { before, after }
   if (before === after) {
     return current
   }
   if (held === undefined) {
-    return adopt(current, after)
+    return receive(current, after)
   }
   if (current === before || slotOf(after) === undefined) {
     return after
   }
   if (current === after) {
-    return held === before ? enter(after, before) : after
+    return held !== before ? after : over(after, before, absent, (below, own, slot) => {
+      const is = find(before, slot.attachment) ?? own
+      return put(below, is, { ...(slotOf(is) ?? slot), entered: before })
+    })
   }
-  const levels: Array<readonly [Entries, Slot]> = []
-  for (const [own, slot] of slots(after)) {
+  return over(after, current, before, (below, own, slot) => {
     const was = find(before, slot.attachment)
     const is = find(current, slot.attachment)
     if (was === undefined) {
-      levels.push([is ?? own, slot])
-    } else if (is !== undefined) {
-      levels.push([goBack(own, slot, was, is, slotOf(is)?.entered === after), slot])
+      return put(below, is ?? own, slot)
     }
-  }
-  for (const [own, slot] of slots(current)) {
-    if (find(after, slot.attachment) === undefined && find(before, slot.attachment) === undefined) {
-      levels.push([own, slot])
+    if (is === undefined) {
+      return below
     }
-  }
-  return stack(levels)
+    const start = slotOf(is)?.entered === after ? own : was
+    return link(put(below, start === own ? is : changes(start, is, own), slot))
+  })
 }
 
 /** What a join does to the joining fiber's value: `joined` is the parent's, patched with the child's change. */
 export const join = (parent: Entries, joined: Entries): Entries => {
-  const { change } = applied
-  applied.change = undefined
-  return parent === absent || change === undefined
-    ? adopt(parent, joined)
-    : adopt(mergeInto(change.before, change.after, parent), change.after)
+  // a fiber without a value of its own is asked without a patch
+  const change = parent === absent ? undefined : applied
+  applied = undefined
+  return receive(parent, change?.after ?? joined, change?.before)
 }
 
 // -----------------------------------------------------------------------------------------------------------------
 // the map of one attachment, read and written through a fiber ref's value
 // -----------------------------------------------------------------------------------------------------------------
 
+/** Whether tasks read maps that others may change. */
+export const isLinked = ({ definition: { fork } }: Pick<Attachment, "definition">): boolean =>
+  fork === share || fork === chain
+
 /** Whether a task without a slot must be given one before it reads: its strategy makes values of its own. */
-export const mustMaterialize = (value: Entries, attachment: Attachment): boolean => {
-  const strategy = attachment.definition.fork
-  return strategy !== copy && strategy !== share && strategy !== chain && find(value, attachment) === undefined
-}
+export const mustMaterialize = (value: Entries, attachment: Attachment): boolean =>
+  attachment.definition.fork !== copy && !isLinked(attachment) && find(value, attachment) === undefined
 
-/** A slot for a task that was handed the service alone. */
+/** A slot for a task that was handed the service alone: that of a child. */
 export const materialize = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
-  const below = prune(value, attachment, keeps)
-  const strategy = attachment.definition.fork
-  if (strategy === chain) {
-    return chainTo(attachment, below, attachment.cell)
-  }
-  const base = strategy === copy || strategy === share ? attachment.seed : forkWith(attachment, attachment.seed)
-  return mark(fresh(base), { attachment, below, base })
+  const pushed = push(value, attachment, keeps)
+  const slot = slotOf(pushed)!
+  return forkOne(slot.below, pushed, slot)
 }
 
-const parentOf = (own: Entries | undefined, attachment: Attachment): Cell | undefined =>
-  own === undefined ? attachment.cell : slotOf(own)?.cell?.parent
+/** The task's own map. */
+const ownOf = (value: Entries, attachment: Attachment): Entries => find(value, attachment) ?? attachment.cell.entries
+
+/** What is behind a task's own map. */
+const behind = (own: Entries): Cell | undefined => slotOf(own)?.cell?.parent
 
 /** One entry, as the task sees it. */
 export const getEntry = (value: Entries, attachment: Attachment, key: string): Option.Option<unknown> => {
-  const strategy = attachment.definition.fork
-  if (strategy === share) {
-    return HashMap.get(attachment.cell.entries, key)
-  }
-  const own = find(value, attachment)
-  if (strategy !== chain) {
-    return HashMap.get(own ?? attachment.seed, key)
-  }
-  const found = own === undefined ? Option.none() : HashMap.get(own, key)
-  if (Option.isSome(found)) {
-    return found
-  }
-  for (let cell = parentOf(own, attachment); cell !== undefined; cell = cell.parent) {
-    const inherited = HashMap.get(cell.entries, key)
-    if (Option.isSome(inherited)) {
-      return inherited
+  const own = ownOf(value, attachment)
+  let found = HashMap.get(own, key)
+  if (Option.isNone(found)) {
+    for (let cell = behind(own); cell !== undefined && Option.isNone(found); cell = cell.parent) {
+      found = HashMap.get(cell.entries, key)
     }
   }
   return found
 }
 
-/** One entry of the task's own layer: what a write replaces. */
-export const getOwn = (value: Entries, attachment: Attachment, key: string): Option.Option<unknown> => {
-  const { cell, definition: { fork: strategy }, seed } = attachment
-  if (strategy === share) {
-    return HashMap.get(cell.entries, key)
-  }
-  const own = find(value, attachment) ?? (strategy === chain ? absent : seed)
-  return HashMap.get(own, key)
-}
-
 /** The map of an attachment, where it is one map that changes with the value alone: not so under `share` and `chain`. */
 export const wholeOf = (value: Entries, attachment: Attachment): Entries | undefined =>
-  isLinked(attachment) ? undefined : find(value, attachment) ?? attachment.seed
-
-/** Whether tasks read maps that others may change. */
-export const isLinked = ({ definition: { fork: strategy } }: Pick<Attachment, "definition">): boolean =>
-  strategy === share || strategy === chain
+  isLinked(attachment) ? undefined : ownOf(value, attachment)
 
 /** The whole map, as the task sees it. O(1), except under `chain`, where the layers are merged. */
 export const allEntries = (value: Entries, attachment: Attachment): Entries => {
-  const strategy = attachment.definition.fork
-  if (strategy === share) {
-    return fresh(attachment.cell.entries)
-  }
-  const own = find(value, attachment)
-  if (strategy !== chain) {
-    return fresh(own ?? attachment.seed)
-  }
-  let merged = own ?? HashMap.empty()
-  for (let cell = parentOf(own, attachment); cell !== undefined; cell = cell.parent) {
+  let merged = ownOf(value, attachment)
+  for (let cell = behind(merged); cell !== undefined; cell = cell.parent) {
     merged = HashMap.union(cell.entries, merged)
   }
   return fresh(merged)
 }
 
-/** The value after `f` changed the task's own map; the same value when `f` changed nothing. */
+/** A change of what a task writes to: the same map where it changes nothing, else one that is nobody else's. */
+export type Modify = (own: Entries, attachment: Attachment) => Entries
+
+/** The value after `f` changed what the task writes to; `undefined` where it changed nothing. */
 export const modifyEntries = (
   value: Entries,
   attachment: Attachment,
   keeps: Keeps,
-  f: (own: Entries) => Entries
-): Entries => {
+  f: Modify
+): Entries | undefined => {
+  const found = find(value, attachment)
+  const start = found === undefined ? materialize(value, attachment, keeps) : value
+  const own = found ?? start
   const { cell } = attachment
   const isShared = attachment.definition.fork === share
-  const start = find(value, attachment) === undefined ? materialize(value, attachment, keeps) : value
-  const own = isShared ? cell.entries : find(start, attachment)!
-  const next = f(own)
-  if (next === own) {
-    return value
+  const before = isShared ? cell.entries : own
+  const next = f(before, attachment)
+  if (next === before) {
+    return undefined
   }
   if (isShared) {
     cell.entries = next
   }
-  return replaceOwn(start, attachment, next)
-}
-
-const replaceOwn = (value: Entries, attachment: Attachment, next: Entries): Entries => {
-  const head = value === absent ? undefined : slotOf(value)
-  if (head !== undefined && head.attachment === attachment) {
-    return replaceHead(head, next)
-  }
-  const found = find(value, attachment)
-  const below = remove(value, attachment)
-  return replaceHead(
-    { ...(found === undefined ? undefined : slotOf(found)), attachment, below: below === absent ? undefined : below },
-    next
-  )
+  const slot = slotOf(own)
+  return link(mark(
+    isShared ? fresh(own) : next,
+    slot !== undefined && own === start ? slot : { ...slot, attachment, below: remove(start, attachment) }
+  ))
 }

@@ -211,12 +211,10 @@ const taskId = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.un
 
 // A join needs a value's history for `merge`; else one entry is enough, and a line of tasks that each write and start
 // the next one stays short.
-const stackOf = (previous: Stack | undefined, id: FiberId.Runtime, value: unknown, keep: boolean): Stack => {
-  if (previous === undefined || !keep) {
-    return [[id, value]]
-  }
-  return previous[0][0] === id ? [[id, value], ...previous.slice(1)] : [[id, value], ...previous]
-}
+const stackOf = (previous: Stack | undefined, id: FiberId.Runtime, value: unknown, keep: boolean): Stack =>
+  previous === undefined || !keep
+    ? [[id, value]]
+    : [[id, value], ...previous.slice(previous[0][0] === id ? 1 : 0)]
 
 type Locals = Map<FiberRef.FiberRef<any>, Stack>
 
@@ -229,21 +227,30 @@ const copyMap = <K, V>(map: ReadonlyMap<K, V>): Map<K, V> => {
   return copy
 }
 
-/** Changes the fiber refs of a fiber. `f` gets a copy of them, and the state before. */
-const change = (fiber: AnyFiber, f: (locals: Locals, before: State, id: FiberId.Runtime) => void): void => {
-  const before = stateOf(fiber)
-  const locals = copyMap(before.locals)
-  f(locals, before, fiber.id())
-  setState(fiber, FiberRefs.unsafeMake(locals))
-}
-
 const put = <A>(locals: Locals, ref: FiberRef.FiberRef<A>, stack: Stack | undefined) =>
   stack === undefined ? locals.delete(ref) : locals.set(ref, stack)
 
-const withValue = <A>(state: State, id: FiberId.Runtime, ref: Local<A>, value: A, keep: boolean): State => {
-  const locals = copyMap(state.locals)
-  locals.set(ref, stackOf(locals.get(ref), id, value, keep))
-  mirror(state, locals, id, ref)
+/**
+ * A state with another value of a fiber ref, and with what `f` changes besides; `attached` is what the value is read
+ * with where the services do not have it yet.
+ */
+const withValue = <A>(
+  before: State,
+  id: FiberId.Runtime,
+  ref: Local<A>,
+  value: A,
+  keep: boolean,
+  f?: (locals: Locals) => void,
+  attached?: Attachment
+): State => {
+  const locals = copyMap(before.locals)
+  put(locals, ref, value === internals(ref).initial ? undefined : stackOf(locals.get(ref), id, value, keep))
+  f?.(locals)
+  for (const mirror of read(before, mirrors)) {
+    if ((mirror.ref as unknown) === ref && !mirror.closed) {
+      annotate(before.locals, locals, id, mirror, attached)
+    }
+  }
   return FiberRefs.unsafeMake(locals)
 }
 
@@ -251,9 +258,15 @@ const withValue = <A>(state: State, id: FiberId.Runtime, ref: Local<A>, value: A
 export const writeState = <A>(state: State, ref: Local<A>, value: A): State =>
   withValue(state, taskId, ref, value, false)
 
-/** Writes a fiber ref in a fiber. O(1) in the size of a map. */
-export const writeFiber = <A>(fiber: AnyFiber, ref: Local<A>, value: A, keepHistory: boolean): void =>
-  setState(fiber, withValue(stateOf(fiber), fiber.id(), ref, value, keepHistory))
+/** Writes a fiber ref in a fiber, and what `f` changes besides. O(1) in the size of a map. */
+export const writeFiber = <A>(
+  fiber: AnyFiber,
+  ref: Local<A>,
+  value: A,
+  keepHistory: boolean,
+  f?: (locals: Locals) => void,
+  attached?: Attachment
+): void => setState(fiber, withValue(stateOf(fiber), fiber.id(), ref, value, keepHistory, f, attached))
 
 // A fork keeps the parent's value below the child's own, for the patch that a join makes. Ours need it only where the child
 // goes on with its parent's very value; else a line of tasks that each start the next one would hold all that went before.
@@ -278,40 +291,48 @@ export const forkState = (state: State): State => {
   return FiberRefs.unsafeMake(locals)
 }
 
-const forgetParent = (state: State, id: FiberId.Runtime): State => {
+/** A state with other stacks: the same one where `f` sets none. */
+const edit = (
+  state: State,
+  f: (set: (ref: FiberRef.FiberRef<any>, stack: Stack | undefined) => void) => void
+): State => {
   let locals: Locals | undefined
-  for (const [ref, stack] of state.locals) {
-    if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
-      locals ??= copyMap(state.locals)
-      locals.set(ref, [stack[0]])
-    }
-  }
+  f((ref, stack) => {
+    locals ??= copyMap(state.locals)
+    put(locals, ref, stack)
+  })
   return locals === undefined ? state : FiberRefs.unsafeMake(locals)
 }
 
-const seedState = (state: State, id: FiberId.Runtime): State => {
-  let locals: Locals | undefined
-  for (const [local, { seed }] of taskLocals) {
-    if (seed !== undefined && read(state, local) === internals(local).initial) {
-      locals ??= copyMap(state.locals)
-      locals.set(local, [[id, seed()]])
+const forgetParent = (state: State, id: FiberId.Runtime): State =>
+  edit(state, (set) => {
+    for (const [ref, stack] of state.locals) {
+      if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
+        set(ref, [stack[0]])
+      }
     }
-  }
-  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
-}
+  })
+
+const seedState = (state: State, id: FiberId.Runtime): State =>
+  edit(state, (set) => {
+    for (const [local, { seed }] of taskLocals) {
+      if (seed !== undefined && read(state, local) === internals(local).initial) {
+        set(local, [[id, seed()]])
+      }
+    }
+  })
 
 /** The state of a task that is about to start a child. */
 export const readyState = (state: State): State => seedState(state, taskId)
 
-const inheritSeeds = (state: State, parent: State): State => {
-  const locals = copyMap(state.locals)
-  for (const [local, { seed }] of taskLocals) {
-    if (seed !== undefined) {
-      locals.set(local, forkStack(local, parent.locals.get(local)!))
+const inheritSeeds = (state: State, parent: State): State =>
+  edit(state, (set) => {
+    for (const [local, { seed }] of taskLocals) {
+      if (seed !== undefined) {
+        set(local, forkStack(local, parent.locals.get(local)!))
+      }
     }
-  }
-  return FiberRefs.unsafeMake(locals)
-}
+  })
 
 /** Readies the state of a fiber that is about to start, and of its parent. */
 const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
@@ -334,55 +355,48 @@ const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
 // A child that lives on holds its parent: what watches it, in Effect, does.
 const endState = (fiber: AnyFiber): void => {
   const state = stateOf(fiber)
-  let locals: Locals | undefined
-  for (const local of taskLocals.keys()) {
-    if (state.locals.has(local)) {
-      locals ??= copyMap(state.locals)
-      locals.delete(local)
+  const rest = edit(state, (set) => {
+    for (const local of taskLocals.keys()) {
+      if (state.locals.has(local)) {
+        set(local, undefined)
+      }
     }
-  }
-  if (locals !== undefined) {
-    setState(fiber, FiberRefs.unsafeMake(locals))
+  })
+  if (rest !== state) {
+    setState(fiber, rest)
   }
 }
 
-const addService = (state: State, key: string, service: unknown): Context.Context<never> => {
-  const services = copyMap(servicesOf(state).unsafeMap)
-  services.set(key, service)
-  return Context.unsafeMake(services)
-}
+const addService = (state: State, attachment: Attachment): Context.Context<never> =>
+  Context.unsafeMake(copyMap(servicesOf(state).unsafeMap).set(attachment.definition.key, attachment))
 
 /** What a fiber keeps of regions that are over: its services' history knows those that it was forked in. */
 export const keeps = (state: () => State, key: string): attachments.Keeps => (attachment) =>
   (state().locals.get(FiberRef.currentContext) ?? []).some(([, services]) => {
     const inner = (services as Context.Context<never>).unsafeMap.get(key) as Attachment | undefined
-    return inner !== undefined && (inner === attachment || attachments.isAncestor(attachment, inner))
+    return attachments.encloses(attachment, inner)
   })
 
+const pushed = (state: State, ref: Ref, attachment: Attachment): Entries =>
+  attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
+
 /** A state with a context attached. */
-export const attachState = (state: State, ref: Ref, attachment: Attachment): State => {
-  const locals = copyMap(state.locals)
-  locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment.definition.key, attachment)]])
-  attachIn(locals, state, taskId, ref, attachment, false)
-  mirror(state, locals, taskId, ref)
-  return FiberRefs.unsafeMake(locals)
-}
+export const attachState = (state: State, ref: Ref, attachment: Attachment): State =>
+  withValue(state, taskId, ref, pushed(state, ref, attachment), false, (locals) => {
+    locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment)]])
+  })
 
 /** The state of code that goes on beside its task, with layers of its own where the task's are linked. */
-export const detachState = (state: State): State => {
-  let locals: Locals | undefined
-  for (const [ref, stack] of state.locals) {
-    const detach = detachers.get(ref)
-    if (detach !== undefined) {
-      const value = detach(stack[0][1])
-      if (value !== stack[0][1]) {
-        locals ??= copyMap(state.locals)
-        locals.set(ref, [[taskId, value]])
+export const detachState = (state: State): State =>
+  edit(state, (set) => {
+    for (const [ref, [[, value]]] of state.locals) {
+      const detach = detachers.get(ref)
+      const detached = detach === undefined ? value : detach(value)
+      if (detached !== value) {
+        set(ref, [[taskId, detached]])
       }
     }
-  }
-  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
-}
+  })
 
 // -----------------------------------------------------------------------------------------------------------------
 // effects
@@ -397,6 +411,10 @@ export const withFiber: <A, E = never, R = never>(
   f: (fiber: AnyFiber) => Effect.Effect<A, E, R>
 ) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
 
+/** Something that the fiber which runs it does at once. */
+export const syncWithFiber = <A>(f: (fiber: AnyFiber) => A): Effect.Effect<A> =>
+  withFiber((fiber) => Effect.succeed(f(fiber)))
+
 // The finalizer is the scope's own. `Effect.addFinalizer` would run it with the fiber refs of the time when it was added,
 // and put those of the region back after it.
 const withFinalizer = <A>(
@@ -407,63 +425,30 @@ const withFinalizer = <A>(
     withFiber((fiber) => {
       const acquired = acquire(fiber)
       return Effect.as(
-        Scope.addFinalizer(scope, withFiber((fiber) => Effect.succeed(release(fiber, acquired)))),
+        Scope.addFinalizer(scope, syncWithFiber((fiber) => release(fiber, acquired))),
         acquired
       )
     })))
 
-interface Region {
-  readonly attachment: Attachment
-  readonly services: Stack | undefined
-}
-
-const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Region => {
-  const services = stateOf(fiber).locals.get(FiberRef.currentContext)
-  const { join, key } = attachment.definition
-  change(fiber, (locals, before, id) => {
-    locals.set(FiberRef.currentContext, stackOf(services, id, addService(before, key, attachment), true))
-    attachIn(locals, before, id, ref, attachment, join === "merge")
-    mirror(before, locals, id, ref)
+/** Attaches a context, and gives what goes back to where it was not. */
+const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): () => void => {
+  const state = stateOf(fiber)
+  const services = state.locals.get(FiberRef.currentContext)
+  writeFiber(fiber, ref, pushed(state, ref, attachment), attachment.definition.join === "merge", (locals) => {
+    locals.set(FiberRef.currentContext, stackOf(services, fiber.id(), addService(state, attachment), true))
   })
-  return { attachment, services }
+  return () => leave(fiber, ref, attachment, (locals) => put(locals, FiberRef.currentContext, services))
 }
 
-const attachIn = (
-  locals: Locals,
-  before: State,
-  id: FiberId.Runtime,
-  ref: Ref,
-  attachment: Attachment,
-  keep: boolean
-): void => {
-  const value = attachments.push(read(before, ref), attachment, keeps(() => before, attachment.definition.key))
-  locals.set(ref, stackOf(locals.get(ref), id, value, keep))
-}
-
-const leaveRegion = (fiber: AnyFiber, ref: Ref, { attachment, services }: Region): void => {
+const leave = (fiber: AnyFiber, ref: Ref, attachment: Attachment, f?: (locals: Locals) => void): void => {
   attachment.closed = true
-  change(fiber, (locals, before, id) => {
-    put(locals, FiberRef.currentContext, services)
-    dropSlot(locals, id, ref, attachment)
-    mirror(before, locals, id, ref)
-  })
-}
-
-const dropSlot = (
-  locals: Locals,
-  id: FiberId.Runtime,
-  ref: Ref,
-  attachment: Attachment
-): void => {
-  const stack = locals.get(ref)
-  if (stack !== undefined) {
-    const rest = attachments.remove(stack[0][1], attachment)
-    put(
-      locals,
-      ref,
-      rest === attachments.absent ? undefined : stackOf(stack, id, rest, attachment.definition.join === "merge")
-    )
-  }
+  writeFiber(
+    fiber,
+    ref,
+    attachments.remove(fiber.getFiberRef(ref), attachment),
+    attachment.definition.join === "merge",
+    f
+  )
 }
 
 /** Annotations that follow a context's entries. */
@@ -480,33 +465,18 @@ const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = /* @__PURE__ */ global
   () => FiberRef.unsafeMake<ReadonlyArray<Mirror>>([])
 )
 
-const visible = (locals: State["locals"], mirror: Mirror, attachment: Attachment | undefined): Entries => {
+const visible = (
+  locals: State["locals"],
+  { key, keys, ref }: Mirror,
+  attachment: Attachment | undefined = (locals.get(FiberRef.currentContext)?.[0][1] as
+    | Context.Context<never>
+    | undefined)?.unsafeMap.get(key)
+): Entries => {
   if (attachment === undefined) {
     return attachments.absent
   }
-  const stack = locals.get(mirror.ref)
-  const entries = attachments.allEntries(stack === undefined ? attachments.absent : stack[0][1], attachment)
-  const { keys } = mirror
+  const entries = attachments.allEntries((locals.get(ref)?.[0][1] ?? attachments.absent) as Entries, attachment)
   return keys === undefined ? entries : HashMap.filter(entries, (_, key) => keys.includes(key))
-}
-
-const attachedIn = (locals: State["locals"], key: string): Attachment | undefined =>
-  (locals.get(FiberRef.currentContext)?.[0][1] as Context.Context<never> | undefined)?.unsafeMap.get(key)
-
-/** Brings the annotations that follow a context up to date with what is about to become a state. */
-const mirror = <A>(
-  before: State,
-  locals: Locals,
-  id: FiberId.Runtime,
-  ref: Local<A>,
-  attachment?: Attachment
-): void => {
-  for (const mirror of read(before, mirrors)) {
-    if ((mirror.ref as unknown) === ref && !mirror.closed) {
-      const was = visible(before.locals, mirror, attachedIn(before.locals, mirror.key))
-      annotate(locals, id, mirror, was, visible(locals, mirror, attachment ?? attachedIn(locals, mirror.key)))
-    }
-  }
 }
 
 // Equal to itself alone: the fiber that builds the layer hands its annotations on, none too.
@@ -514,17 +484,41 @@ const noAnnotations: Entries = Object.defineProperty(attachments.fresh(HashMap.e
   value: (that: Equal.Equal) => that === noAnnotations
 })
 
-// Every level of the history gets them: a join hands on what differs between two levels, and a child's entries must not
-// reach the annotations of the fiber that joins it.
-const annotate = (locals: Locals, id: FiberId.Runtime, { into }: Mirror, before: Entries, after: Entries): void => {
-  const target = into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
+/**
+ * Brings the annotations that follow a context up to date with what is about to become a state. Every level of the
+ * history gets them: a join hands on what differs between two levels, and a child's entries must not reach the
+ * annotations of the fiber that joins it.
+ */
+const annotate = (
+  before: State["locals"],
+  locals: Locals,
+  id: FiberId.Runtime,
+  mirror: Mirror,
+  attached?: Attachment
+): void => {
+  const target = mirror.into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
+  const was = visible(before, mirror)
+  const is = mirror.closed ? attachments.absent : visible(locals, mirror, attached)
   const stack: Stack = locals.get(target) ?? [[id, noAnnotations]]
-  const [head, ...rest] = stack.map(([id, annotations]) => {
-    const others = HashMap.removeMany(annotations as Entries, HashMap.keys(before))
-    const all = HashMap.union(others, after)
-    return [id, HashMap.isEmpty(all) ? noAnnotations : all] as const
-  })
-  locals.set(target, [head!, ...rest])
+  locals.set(
+    target,
+    stack.map(([id, annotations]) => {
+      const all = HashMap.union(HashMap.removeMany(annotations as Entries, HashMap.keys(was)), is)
+      return [id, HashMap.isEmpty(all) ? noAnnotations : all]
+      // as many as there were, which is one at least
+    }) as unknown as Stack
+  )
+}
+
+const renew = (fiber: AnyFiber, mirror: Mirror): void => {
+  const open = [...fiber.getFiberRef(mirrors), mirror].filter((mirror) => !mirror.closed)
+  writeFiber(
+    fiber,
+    mirrors,
+    open.length === 0 ? internals(mirrors).initial : open,
+    true,
+    (locals) => annotate(stateOf(fiber).locals, locals, fiber.id(), mirror)
+  )
 }
 
 /** A layer under which log lines or spans carry a context's entries. */
@@ -532,19 +526,12 @@ export const mirrorLayer = (options: Omit<Mirror, "closed">): Layer.Layer<never>
   Layer.scopedDiscard(withFinalizer(
     (fiber) => {
       const mirror: Mirror = { ...options, closed: false }
-      change(fiber, (locals, before, id) => {
-        locals.set(mirrors, stackOf(locals.get(mirrors), id, [...read(before, mirrors), mirror], true))
-        annotate(locals, id, mirror, attachments.absent, visible(locals, mirror, attachedIn(locals, mirror.key)))
-      })
+      renew(fiber, mirror)
       return mirror
     },
     (fiber, mirror) => {
       mirror.closed = true
-      change(fiber, (locals, before, id) => {
-        const rest = read(before, mirrors).filter((other) => !other.closed)
-        put(locals, mirrors, rest.length === 0 ? undefined : stackOf(locals.get(mirrors), id, rest, true))
-        annotate(locals, id, mirror, visible(locals, mirror, attachedIn(locals, mirror.key)), attachments.absent)
-      })
+      renew(fiber, mirror)
     }
   ))
 
@@ -557,14 +544,14 @@ export const provideAttachment = <A, E, R>(
   // a third of the operations that `acquireUseRelease` takes, which is for releases that are effects
   Effect.uninterruptibleMask((restore) =>
     withFiber((fiber) => {
-      const region = enterRegion(fiber, ref, make(fiber))
+      const leave = enterRegion(fiber, ref, make(fiber))
       return Effect.matchCauseEffect(restore(effect), {
         onFailure: (cause) => {
-          leaveRegion(fiber, ref, region)
+          leave()
           return Effect.failCause(cause)
         },
         onSuccess: (value) => {
-          leaveRegion(fiber, ref, region)
+          leave()
           return Effect.succeed(value)
         }
       })
@@ -577,33 +564,18 @@ export const layerAttachment = <Id, E, R>(
   ref: Ref,
   make: Effect.Effect<(fiber: AnyFiber) => Attachment, E, R>
 ): Layer.Layer<Id, E, R> =>
-  Layer.scopedContext(
+  Layer.scoped(
+    tag,
     Effect.flatMap(make, (make) =>
-      withFiber((fiber) => {
-        const attachment = make(fiber)
-        const scope = serviceOfFiber(fiber, Scope.Scope.key) as Scope.Scope
-        // the finalizer first: an interruption between the two finds nothing that it would leave behind
-        return Effect.map(Scope.addFinalizer(scope, withFiber((fiber) => detachBuilt(fiber, ref, attachment))), () => {
-          attachBuilt(fiber, ref, attachment)
-          return Context.make(tag, attachment)
-        })
-      }))
-  ) as Layer.Layer<Id, E, R>
-
-const attachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): void =>
-  change(fiber, (locals, before, id) => {
-    attachIn(locals, before, id, ref, attachment, true)
-    mirror(before, locals, id, ref, attachment)
-  })
-
-const detachBuilt = (fiber: AnyFiber, ref: Ref, attachment: Attachment): Effect.Effect<void> => {
-  attachment.closed = true
-  change(fiber, (locals, before, id) => {
-    dropSlot(locals, id, ref, attachment)
-    mirror(before, locals, id, ref)
-  })
-  return Effect.void
-}
+      withFinalizer(
+        (fiber) => {
+          const attachment = make(fiber)
+          writeFiber(fiber, ref, pushed(stateOf(fiber), ref, attachment), true, undefined, attachment)
+          return attachment
+        },
+        (fiber, attachment) => leave(fiber, ref, attachment)
+      ))
+  )
 
 /** Runs an effect with another task-local value, and leaves the former one behind. */
 export const locally: <A, E, R, B>(

@@ -5,8 +5,9 @@ import type * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
-import { Attachment, materialize, mustMaterialize } from "./attachment.js"
-import type { Definition, Entries } from "./attachment.js"
+import type * as Option from "effect/Option"
+import { allEntries, getEntry, makeAttachment, materialize, modifyEntries, mustMaterialize } from "./attachment.js"
+import type { Attachment, Definition, Entries, Modify } from "./attachment.js"
 import * as engine from "./engine.js"
 
 /** The key of the tag's member that holds its {@link Spec}. */
@@ -28,6 +29,10 @@ export interface Tagged {
 /** The spec of a context tag. */
 export const specOf = (tag: Tagged): Spec => tag[SpecId]
 
+/** What is thrown where an argument is not what the types say. */
+export const mistake = (expected: string, got: unknown): TypeError =>
+  new TypeError(`${expected}, and got ${String(got)}`)
+
 /** The entries of a plain object, as a map. `__proto__` and its like are keys like any other. */
 export const fromObject = (operation: string, entries: object): Entries =>
   HashMap.isHashMap(checked(operation, entries))
@@ -40,41 +45,68 @@ export const indexOf = (operation: string, entries: object): ReadonlyMap<string,
 
 const checked = (operation: string, entries: object): object => {
   if (typeof entries !== "object" || entries === null) {
-    throw new TypeError(
-      `${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" }), and got ${entries}`
-    )
+    throw mistake(`${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" })`, entries)
   }
   return entries
 }
 
-/** Adds the entries of a plain object to a map. */
-export const addAll = (operation: string, entries: object): (own: Entries) => Entries => {
-  const added = fromObject(operation, entries)
-  return (own) => HashMap.union(own, added)
-}
-
-/** Whether `clear` removes a key. */
-export const isCleared = (spec: Spec, attachment: Attachment) => (_value: unknown, key: string): boolean =>
-  spec.required === undefined ? HashMap.has(attachment.seed, key) : spec.required.includes(key)
-
 /** A new attachment of a context, inside the one that encloses it. */
 export const attach = (spec: Spec, seed: Entries, outer: unknown, built: boolean, tag: unknown): Attachment =>
-  new Attachment(spec.definition, seed, outer as Attachment | undefined, built, tag)
+  makeAttachment(spec.definition, seed, outer, built, tag)
 
-/** The value to read an attachment's map from: one of the task's own, where its strategy makes values. */
-export const ready = (
-  value: Entries,
-  attachment: Attachment,
-  state: () => engine.State,
-  write: (value: Entries) => void
-): Entries => {
-  if (!mustMaterialize(value, attachment)) {
+/** How a place (a fiber, or what promise code runs in) has the values of fiber refs. */
+export interface Access<Place> {
+  readonly stateOf: (place: Place) => engine.State
+  readonly valueOf: (place: Place, ref: engine.Ref) => Entries
+  readonly write: (place: Place, ref: engine.Ref, value: Entries, keepHistory: boolean) => void
+}
+
+/** The map of a context in places of one kind, where it is attached. */
+export interface MapIn<Place> {
+  /** The value to read the map from: one of the task's own, where its strategy makes values. */
+  readonly value: (place: Place, attachment: Attachment) => Entries
+  readonly entry: (place: Place, attachment: Attachment, key: string) => Option.Option<unknown>
+  readonly all: (place: Place, attachment: Attachment) => Entries
+  /** Changes the map; tells whether it did. */
+  readonly modify: (place: Place, attachment: Attachment, f: Modify) => boolean
+}
+
+/** Makes the map of a context. */
+export const mapIn = <Place>(
+  { definition: { join, key }, ref }: Spec,
+  { stateOf, valueOf, write }: Access<Place>
+): MapIn<Place> => {
+  const keeps = (place: Place) => engine.keeps(() => stateOf(place), key)
+
+  const replace = (place: Place, value: Entries): Entries => {
+    write(place, ref, value, join === "merge")
     return value
   }
-  const own = materialize(value, attachment, engine.keeps(state, attachment.definition.key))
-  write(own)
-  return own
+
+  const value = (place: Place, attachment: Attachment): Entries => {
+    const value = valueOf(place, ref)
+    return mustMaterialize(value, attachment)
+      ? replace(place, materialize(value, attachment, keeps(place)))
+      : value
+  }
+
+  return {
+    value,
+    entry: (place, attachment, key) => getEntry(value(place, attachment), attachment, key),
+    all: (place, attachment) => allEntries(value(place, attachment), attachment),
+    modify(place, attachment, f) {
+      const next = modifyEntries(valueOf(place, ref), attachment, keeps(place), f)
+      return next !== undefined && replace(place, next) === next
+    }
+  }
 }
+
+/** What `delete` makes of a map. Effect's `remove` makes another map of an empty one. */
+export const remove = (key: string): Modify => (own) => HashMap.has(own, key) ? HashMap.remove(own, key) : own
+
+/** What `clear` makes of a map. */
+export const clear = ({ required }: Spec): Modify => (own, { seed }) =>
+  HashMap.filter(own, (_, key) => required === undefined ? HashMap.has(seed, key) : required.includes(key))
 
 /** A layer that attaches a context, with the entries that an effect gives. */
 export const layer = <Self, E, R>(

@@ -11,6 +11,7 @@ import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as engine from "./engine.js"
 import { globalValue } from "./global.js"
+import type { Access } from "./spec.js"
 
 /** A promise task. */
 export class Task {
@@ -414,6 +415,9 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
     wrote(fiber, place)
   }
 }
+
+/** How promise code's places have the values of fiber refs. */
+export const places: Access<Place> = { stateOf, valueOf, write }
 
 const replace = (task: Task | engine.AnyFiber, state: engine.State): void => {
   const fiber = fiberOf(task)

@@ -61,6 +61,13 @@ describe("the library's own tests of get, set and clear", () => {
       expect(aiotask.get("key")).toBeUndefined()
     }))
 
+  it("clears without a trace on Effect's one empty map", () =>
+    aiotask.run(() => {
+      aiotask.set("key", "value")
+      aiotask.clear()
+      expect(Object.getOwnPropertySymbols(HashMap.empty())).toEqual([])
+    }, copyingTaskFactory))
+
   it("test_clear_without_loop", () => {
     expect(() => aiotask.clear()).toThrow(NoTaskError)
   })
