@@ -293,21 +293,15 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   const attachmentOf = (fiber: engine.AnyFiber): attachments.Attachment | undefined =>
     engine.serviceOfFiber(fiber, id) as attachments.Attachment | undefined
 
-  const reach = <A, E>(
-    fiber: engine.AnyFiber,
-    operation: string,
-    f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A,
-    otherwise: (error: NotAttachedError) => Effect.Effect<never, E>
-  ): Effect.Effect<A, E> => {
-    const attachment = attachmentOf(fiber)
-    return attachment === undefined
-      ? otherwise(new NotAttachedError({ context: id, operation: `${operation} of "${id}"` }))
-      : Effect.succeed(f(fiber, attachment))
-  }
+  const notAttached = (operation: string): NotAttachedError =>
+    new NotAttachedError({ context: id, operation: `${operation} of "${id}"` })
 
-  // the types rule out that it is not, so that is a defect
   const attached = <A>(operation: string, f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A) =>
-    engine.withFiber((fiber) => reach(fiber, operation, f, Effect.die))
+    engine.withFiber((fiber) => {
+      const attachment = attachmentOf(fiber)
+      // the types rule this out, so it is a defect
+      return attachment === undefined ? Effect.die(notAttached(operation)) : Effect.succeed(f(fiber, attachment))
+    })
 
   const writing = (operation: string, f: attachments.Modify) =>
     attached(operation, (fiber, attachment) => {
@@ -357,7 +351,11 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     entries: Effect.map(data, HashMap.toEntries),
     clear: writing("clear", specs.clear(spec)),
     data,
-    dataOf: (fiber: engine.AnyFiber) => Effect.suspend(() => reach(fiber, "dataOf", all, Effect.fail)),
+    dataOf: (fiber: engine.AnyFiber) =>
+      Effect.suspend(() => {
+        const attachment = attachmentOf(fiber)
+        return attachment === undefined ? Effect.fail(notAttached("dataOf")) : Effect.succeed(all(fiber, attachment))
+      }),
     snapshot: Effect.map(data, (entries) => ({ data: entries, run: provideEntries(entries, tag) })),
     locally: (entries: object) => {
       const added = specs.fromObject("locally", entries)
