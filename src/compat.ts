@@ -189,8 +189,7 @@ export const make = <Self, Id extends string, Shape>(
   const read = (place: tasks.Place, key: string, fallback: unknown): unknown => {
     const index = tasks.indexOf(place, ref)
     if (index !== undefined) {
-      const value = index.get(key)
-      return value !== undefined || index.has(key) ? value : fallback
+      return readIndex(index, key, fallback)
     }
     const attachment = attachmentOf(place, "context.get")
     const own = value(place, attachment)
@@ -210,7 +209,12 @@ export const make = <Self, Id extends string, Shape>(
   const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("context.entries"))
 
   const map = {
-    get: (key: string, fallback?: unknown) => read(tasks.currentOrThrow("context.get"), key, fallback),
+    get(key: string, fallback?: unknown) {
+      const index = tasks.currentIndex(ref)
+      return index === undefined
+        ? read(tasks.currentOrThrow("context.get"), key, fallback)
+        : readIndex(index, key, fallback)
+    },
     getOrThrow: (key: string) =>
       Option.getOrThrowWith(
         entryAt("context.getOrThrow", key),
@@ -261,6 +265,11 @@ export const make = <Self, Id extends string, Shape>(
     runFork
   }
   return map as unknown as ContextMap<Self, Shape>
+}
+
+const readIndex = (index: ReadonlyMap<string, unknown>, key: string, fallback: unknown): unknown => {
+  const value = index.get(key)
+  return value !== undefined || index.has(key) ? value : fallback
 }
 
 /**

@@ -353,13 +353,16 @@ const fiberStateOf = (task: Task): engine.State | undefined =>
 
 /** The entries of a context in a promise task, where its code has read them often enough, or was started with them. */
 export const indexOf = (place: Place, ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
-  if (isTask(place)) {
-    const { reading } = place
-    if (reading !== undefined && reading.ref === ref && reading.state === fiberStateOf(place)) {
-      return reading.index
-    }
-  }
-  return undefined
+  const reading = isTask(place) ? place.reading : undefined
+  return reading !== undefined && reading.ref === ref && reading.state === fiberStateOf(place as Task)
+    ? reading.index
+    : undefined
+}
+
+/** The same for the running code, where it is a promise task's: the shortest way from a key to its value. */
+export const currentIndex = (ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
+  const task = shared.storage.getStore()
+  return task instanceof Task && engine.currentFiber() === undefined ? indexOf(task, ref) : undefined
 }
 
 /** Gives a promise task the index of the entries that it starts with. */
