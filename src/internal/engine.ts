@@ -248,7 +248,7 @@ const withValue = <A>(
   f?.(locals)
   for (const mirror of read(before, mirrors)) {
     if ((mirror.ref as unknown) === ref && !mirror.closed) {
-      annotate(before.locals, locals, id, mirror, attached)
+      mirror.follow(before.locals, locals, id, attached)
     }
   }
   return FiberRefs.unsafeMake(locals)
@@ -452,12 +452,17 @@ const leave = (fiber: AnyFiber, ref: Ref, attachment: Attachment, f?: (locals: L
 }
 
 /** Annotations that follow a context's entries. */
-export interface Mirror {
+export interface Mirrored {
   readonly ref: Ref
   readonly key: string
   readonly keys: ReadonlyArray<string> | undefined
   readonly into: "logs" | "spans"
+}
+
+interface Mirror extends Mirrored {
   closed: boolean
+  // a method, so that a program without such a layer has none of this
+  follow(before: State["locals"], locals: Locals, id: FiberId.Runtime, attached?: Attachment): void
 }
 
 const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = /* @__PURE__ */ globalValue(
@@ -467,7 +472,7 @@ const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = /* @__PURE__ */ global
 
 const visible = (
   locals: State["locals"],
-  { key, keys, ref }: Mirror,
+  { key, keys, ref }: Mirrored,
   attachment: Attachment | undefined = (locals.get(FiberRef.currentContext)?.[0][1] as
     | Context.Context<never>
     | undefined)?.unsafeMap.get(key)
@@ -475,39 +480,42 @@ const visible = (
   if (attachment === undefined) {
     return attachments.absent
   }
-  const entries = attachments.allEntries((locals.get(ref)?.[0][1] ?? attachments.absent) as Entries, attachment)
+  const value = (locals.get(ref)?.[0][1] ?? attachments.absent) as Entries
+  const entries = attachments.wholeOf(value, attachment) ?? attachments.allEntries(value, attachment)
   return keys === undefined ? entries : HashMap.filter(entries, (_, key) => keys.includes(key))
 }
 
 // Equal to itself alone: the fiber that builds the layer hands its annotations on, none too.
-const noAnnotations: Entries = Object.defineProperty(attachments.fresh(HashMap.empty()), Equal.symbol, {
-  value: (that: Equal.Equal) => that === noAnnotations
-})
+const noAnnotations: Entries = /* @__PURE__ */ Object.defineProperty(
+  /* @__PURE__ */ attachments.fresh(/* @__PURE__ */ HashMap.empty()),
+  Equal.symbol,
+  { value: (that: Equal.Equal) => that === noAnnotations }
+)
+
+const replaceEntries = (all: Entries, before: Entries, after: Entries): Entries => {
+  const others = all === before ? attachments.absent : HashMap.removeMany(all, HashMap.keys(before))
+  const next = HashMap.isEmpty(others) ? after : HashMap.union(others, after)
+  return HashMap.isEmpty(next) ? noAnnotations : next
+}
 
 /**
  * Brings the annotations that follow a context up to date with what is about to become a state. Every level of the
  * history gets them: a join hands on what differs between two levels, and a child's entries must not reach the
  * annotations of the fiber that joins it.
  */
-const annotate = (
+function follow(
+  this: Mirror,
   before: State["locals"],
   locals: Locals,
   id: FiberId.Runtime,
-  mirror: Mirror,
   attached?: Attachment
-): void => {
-  const target = mirror.into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
-  const was = visible(before, mirror)
-  const is = mirror.closed ? attachments.absent : visible(locals, mirror, attached)
-  const stack: Stack = locals.get(target) ?? [[id, noAnnotations]]
-  locals.set(
-    target,
-    stack.map(([id, annotations]) => {
-      const all = HashMap.union(HashMap.removeMany(annotations as Entries, HashMap.keys(was)), is)
-      return [id, HashMap.isEmpty(all) ? noAnnotations : all]
-      // as many as there were, which is one at least
-    }) as unknown as Stack
-  )
+): void {
+  const target = this.into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
+  const was = visible(before, this)
+  const is = this.closed ? attachments.absent : visible(locals, this, attached)
+  const [first, ...rest]: Stack = locals.get(target) ?? [[id, noAnnotations]]
+  const replaced = ([id, all]: Stack[0]): Stack[0] => [id, replaceEntries(all as Entries, was, is)]
+  locals.set(target, [replaced(first), ...rest.map(replaced)])
 }
 
 const renew = (fiber: AnyFiber, mirror: Mirror): void => {
@@ -517,15 +525,15 @@ const renew = (fiber: AnyFiber, mirror: Mirror): void => {
     mirrors,
     open.length === 0 ? internals(mirrors).initial : open,
     true,
-    (locals) => annotate(stateOf(fiber).locals, locals, fiber.id(), mirror)
+    (locals) => mirror.follow(stateOf(fiber).locals, locals, fiber.id())
   )
 }
 
 /** A layer under which log lines or spans carry a context's entries. */
-export const mirrorLayer = (options: Omit<Mirror, "closed">): Layer.Layer<never> =>
+export const mirrorLayer = (options: Mirrored): Layer.Layer<never> =>
   Layer.scopedDiscard(withFinalizer(
     (fiber) => {
-      const mirror: Mirror = { ...options, closed: false }
+      const mirror: Mirror = { ...options, closed: false, follow }
       renew(fiber, mirror)
       return mirror
     },
