@@ -314,6 +314,24 @@ describe("the bridge", () => {
       }))
   }
 
+  it.live("lets others go on as often as the fiber's own limit says", () =>
+    Effect.gen(function*() {
+      let others = 0
+      const isOthersTurn = Effect.gen(function*() {
+        const before = others
+        const other = yield* Effect.fork(Effect.sync(() => others++))
+        for (let i = 0; i < 100; i++) {
+          yield* Effect.sync(() => i)
+        }
+        const came = others > before
+        yield* Fiber.join(other)
+        return came
+      })
+      expect(yield* isOthersTurn).toBe(false)
+      expect(yield* Effect.withMaxOpsBeforeYield(isOthersTurn, 20)).toBe(true)
+      expect(yield* isOthersTurn).toBe(false)
+    }).pipe(bridged))
+
   it.live("is there when merged, and in a ManagedRuntime", () =>
     Effect.promise(async () => {
       const managed = ManagedRuntime.make(

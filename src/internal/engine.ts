@@ -667,6 +667,9 @@ export interface Running {
 /** What a bridge does when the engine starts, runs and suspends fibers. */
 export interface BridgeHooks {
   running: Running | undefined
+  /** The state in which the running fiber need not yield before it has done as many operations in a row as `limit`. */
+  limited: State | undefined
+  limit: number
   /** A layer is about to give a fiber the bridge: the first that is known of it. */
   approach(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
@@ -712,22 +715,45 @@ const open = (bridge: Bridge | undefined): Bridge | undefined => {
 /** Whether a fiber runs under the bridge. */
 export const isBridged = (fiber: AnyFiber): boolean => open(fiber.getFiberRef(bridgeRef)) !== undefined
 
+// The rule of Effect's own schedulers: a fiber yields when it has done as many operations in a row as a fiber ref of its
+// says.
+const limiting = /* @__PURE__ */ (() => [
+  Scheduler.MixedScheduler.prototype.shouldYield,
+  Scheduler.SyncScheduler.prototype.shouldYield,
+  Scheduler.defaultShouldYield
+])()
+
 class BridgedScheduler implements Scheduler.Scheduler {
   constructor(readonly inner: Scheduler.Scheduler, readonly hooks: BridgeHooks) {
     innerSchedulers.set(this, inner)
   }
 
+  // Runs before every operation. Effect's schedulers look up the fiber's limit each time, which is the same for as long as
+  // the state is.
   shouldYield(fiber: AnyFiber): number | false {
-    const { running } = this.hooks
-    if (running !== undefined && running.fiber === fiber) {
-      // a yield changes fiber refs, which would end the task of the code that has just been registered
-      return isAboutToWait(running) ? false : this.inner.shouldYield(fiber)
+    const { hooks } = this
+    return stateOf(fiber) === hooks.limited && fiber.currentOpCount < hooks.limit ? false : this.decide(fiber)
+  }
+
+  private decide(fiber: AnyFiber): number | false {
+    const { hooks, inner } = this
+    const { running } = hooks
+    if (running === undefined || running.fiber !== fiber) {
+      if (!mustYield(fiber)) {
+        return inner.shouldYield(fiber)
+      }
+      this.yielding = fiber
+      return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
     }
-    if (!mustYield(fiber)) {
-      return this.inner.shouldYield(fiber)
+    // a yield changes fiber refs, which would end the task of the code that has just been registered
+    if (isAboutToWait(running)) {
+      return false
     }
-    this.yielding = fiber
-    return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+    if (limiting.includes(inner.shouldYield)) {
+      hooks.limited = stateOf(fiber)
+      hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+    }
+    return inner.shouldYield(fiber)
   }
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber: AnyFiber | undefined = this.ownerOf(task)): void {
@@ -843,8 +869,8 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
         }
         this.hooks.changed()
       }
-      const { _op: operation, effect_instruction_i0: argument } = effect as unknown as Operation
-      if (operation === "Async" || (operation === "Commit" && typeof argument === "function")) {
+      const operation = (effect as unknown as Operation)._op
+      if (operation === "Async" || (operation === "Commit" && mayRegister(effect as unknown as Operation))) {
         this.hooks.register()
       } else if (running.registering && !arranges(operation)) {
         running.registering = false
@@ -857,6 +883,8 @@ interface Operation {
   /** A user's function, or an effect that comes first. Where a callback is registered, the function that does. */
   readonly effect_instruction_i0: unknown
 }
+
+const mayRegister = ({ effect_instruction_i0 }: Operation): boolean => typeof effect_instruction_i0 === "function"
 
 // Operations that only arrange what comes next: no code of a user has run when the next one begins.
 const arranges = (operation: string): boolean =>

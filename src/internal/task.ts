@@ -496,10 +496,12 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
   }
   const before = hooks.running
   hooks.running = fiber
+  hooks.limited = undefined
   try {
     fiber.context.runInAsyncScope(slice, undefined, fiber, run)
   } finally {
     hooks.running = before
+    hooks.limited = undefined
   }
 }
 
@@ -530,6 +532,8 @@ interface Hooks extends engine.BridgeHooks {
 /** The bridge's hooks into the engine. */
 export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): Hooks => ({
   running: undefined,
+  limited: undefined,
+  limit: 0,
   approach: inherit,
   start(fiber, parent) {
     const holder = parent === undefined ? undefined : bridgedOf(parent)
