@@ -67,6 +67,8 @@ export interface Setup {
   readonly bridge: boolean
   readonly reset: () => unknown
   readonly limit: number
+  /** How often a run may have nothing to do, a millisecond apart. */
+  readonly patience: number
 }
 
 /** Which requests to run, and in what order. */
@@ -446,7 +448,7 @@ class Run implements worlds.Observer {
   }
 
   async execute(): Promise<Outcome> {
-    const { limit, reset, storages } = this.setup
+    const { limit, patience, reset, storages } = this.setup
     const { seed, requests } = this.plan
     await reset()
     const deadline = worlds.machineTime() + limit
@@ -484,7 +486,9 @@ class Run implements worlds.Observer {
       }
       const done = await this.world.drive(
         () => this.unfinished.size === 0 || this.failure !== undefined,
-        deadline
+        deadline,
+        Infinity,
+        patience
       )
       if (!done && this.failure === undefined) {
         this.failure = { _tag: "Stuck", requests: Array.from(this.unfinished), steps: this.world.steps }
@@ -505,7 +509,13 @@ class Run implements worlds.Observer {
         }
       }
       this.finish()
-      await this.world.drive(() => exit !== undefined, Math.max(deadline, worlds.machineTime() + 100), 20_000)
+      // what they hold and share with the next run (a permit, a lock) is given back before the world ends
+      await this.world.drive(
+        () => exit !== undefined && this.started.every(engine.isDone),
+        Math.max(deadline, worlds.machineTime() + 100),
+        20_000,
+        Math.min(patience, 100)
+      )
       return outcome
     } finally {
       this.world.close()
