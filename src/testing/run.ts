@@ -120,6 +120,9 @@ export interface Outcome {
 // the streams of one shift are far from those of the next
 const stride = 2 ** 23
 
+// on Node 20 the context itself keeps what code enters that runs in it, so each gets a fresh one
+const inEmptyContext = <A>(f: () => A): A => async.root.runInAsyncScope(async.capture).runInAsyncScope(f)
+
 interface Wake {
   readonly by: Owner
   readonly via: string | undefined
@@ -347,7 +350,7 @@ class Run implements worlds.Observer {
         this.fork(index, context === undefined ? whole : context.provide(request.values)(whole))
       }
     )
-    async.root.runInAsyncScope(() => worlds.runAs(owner, enter))
+    inEmptyContext(() => worlds.runAs(owner, enter))
   }
 
   private fork(index: number, effect: Effect.Effect<unknown, unknown>): void {
@@ -396,7 +399,7 @@ class Run implements worlds.Observer {
   }
 
   private wakeNow(parked: Parked): void {
-    async.root.runInAsyncScope(() =>
+    inEmptyContext(() =>
       worlds.runAs(this.world.kit, () => {
         engine.runFork(this.state!, parked.wake)
       })
@@ -462,7 +465,7 @@ class Run implements worlds.Observer {
     worlds.printed.add(this.printed)
     try {
       let exit: Exit.Exit<void, unknown> | undefined
-      async.root.runInAsyncScope(() =>
+      inEmptyContext(() =>
         worlds.runAs(this.world.kit, () => {
           Effect.runFork(this.main()).addObserver((done) => void (exit = done))
         })
