@@ -200,8 +200,7 @@ const findingOf = async (setup: Setup, first: Failed): Promise<IsolationFinding>
   let left = attempts
   const shrunk = await shrink(
     first,
-    async (plan) =>
-      left-- <= 0 || machineTime() > deadline ? undefined : failedAs(hasty, plan, first.failure)
+    async (plan) => left-- <= 0 || machineTime() > deadline ? undefined : failedAs(hasty, plan, first.failure)
   )
   const { failure, outcome, plan } = await failedAs(setup, { ...shrunk.plan, explain: true }, first.failure) ?? first
   const choices = trimmed(outcome.choices)
