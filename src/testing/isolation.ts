@@ -321,7 +321,8 @@ const failureRows = (failure: Failure): ReadonlyArray<string> => {
     case "Stuck": {
       const names = failure.requests.slice(0, 5).map((request) => `r${request}`).join(", ")
       return [
-        `${failure.requests.length} requests did not end in time (${names}${failure.requests.length > 5 ? ", …" : ""})`,
+        `${failure.requests.length} request${failure.requests.length === 1 ? "" : "s"} did not end in time` +
+          ` (${names}${failure.requests.length > 5 ? ", …" : ""})`,
         "",
         row("mend", "raise timeLimit, if the subject waits for a socket, a file or a long computation")
       ]
