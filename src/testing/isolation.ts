@@ -322,7 +322,7 @@ const failureRows = (failure: Failure): ReadonlyArray<string> => {
       const names = failure.requests.slice(0, 5).map((request) => `r${request}`).join(", ")
       return [
         `${failure.requests.length} request${failure.requests.length === 1 ? "" : "s"} did not end in time` +
-          ` (${names}${failure.requests.length > 5 ? ", …" : ""})`,
+        ` (${names}${failure.requests.length > 5 ? ", …" : ""})`,
         "",
         row("mend", "raise timeLimit, if the subject waits for a socket, a file or a long computation")
       ]

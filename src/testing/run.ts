@@ -259,6 +259,10 @@ class Run implements worlds.Observer {
 
   private found(reader: number, finding: Finding, seen: string): void {
     const wake = this.wakeOf(reader)
+    const fiber = engine.currentFiber()
+    if (this.plan.explain && fiber !== undefined && worlds.ownerOf(fiber)?.request === reader) {
+      this.recording.leak(fiber, nameOf(finding.owner), finding.key, finding.value)
+    }
     this.failure = {
       _tag: "Leak",
       requests: [reader, finding.owner],

@@ -48,6 +48,23 @@ describe.sequential("a printed replay gives", { timeout: 60_000 }, () => {
   }
 })
 
+describe.sequential("the picture of a leak", () => {
+  it("shows where it was seen, and whose it is", async () => {
+    let current = ""
+    const { finding, leak } = await errorOf(isolationTest((request) =>
+      Effect.gen(function*() {
+        current = request.values.user
+        yield* Effect.sleep(5)
+        return request.observe(current)
+      })
+    ))
+    const seen = finding.fibers.events.find(({ kind }) => kind === "leak")
+    expect(seen).toMatchObject({ other: leak?.owner, key: "user", value: leak?.value })
+    expect(seen?.fiber.startsWith(`${leak?.reader} #`)).toBe(true)
+    expect(await finding.fibers.picture()).toContain(`sees ${leak?.owner}&#39;s user = ${String(leak?.value)}`)
+  })
+})
+
 describe.sequential("a run that never ends", { timeout: 60_000 }, () => {
   it("is shrunk to the requests that it takes", async () => {
     let held: Deferred.Deferred<void> | undefined
