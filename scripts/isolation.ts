@@ -76,6 +76,7 @@ const runTests = async (): Promise<void> => {
     runner: "./test/testing/runner.ts",
     // all tests of a file start at once, and so are requests of the same runs
     maxConcurrency: 10_000,
+    maxWorkers: 2,
     passWithNoTests: true,
     watch: false,
     reporters: [{
@@ -108,6 +109,5 @@ const runTests = async (): Promise<void> => {
   process.exitCode = failures.length === 0 ? 0 : 1
 }
 
-await runSubjects()
-await runTests()
+await Promise.all([runSubjects(), runTests()])
 console.log(table.toString())

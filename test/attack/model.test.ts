@@ -209,7 +209,7 @@ describe("random programs of regions, captured contexts, finalizers, children an
   for (const [name, options] of Object.entries(variants)) {
     const Tag = Context.Tag(`attack/model/${name}`)<Random>(options) as unknown as typeof Random
     it.live(`see what the model has, with ${name}`, () =>
-      Effect.forEach(Array.from({ length: often(120, 2) }, (_, seed) => seed), (seed) => program(Tag, options, seed), {
+      Effect.forEach(Array.from({ length: often(120, 1) }, (_, seed) => seed), (seed) => program(Tag, options, seed), {
         discard: true
       }))
   }

@@ -9,5 +9,6 @@ export const notRequests: Readonly<Record<string, string>> = {
   "test/memory.test.ts": "measures the heap",
   "test/values.test.ts": "nothing in it runs beside something else",
   "test/attack/imperative.test.ts > what a step sets > costs the same": "measures real time",
+  "test/attack/one-fiber.test.ts": "nothing in it runs beside something else",
   "test/bridge.test.ts > what imperative code sets > costs the same": "takes as long as a thousand requests"
 }

@@ -19,10 +19,15 @@ export interface AsRequests {
   readonly batch: number
 }
 
+interface Suite {
+  readonly name: string
+  readonly suite?: Suite
+}
+
 interface Test {
   readonly name: string
-  readonly fullTestName: string
-  readonly file: { readonly name: string }
+  readonly suite?: Suite
+  readonly file: Suite
   readonly context: object
   readonly meta: object
   promises?: Array<unknown>
@@ -84,12 +89,20 @@ const runAll = async (subjects: ReadonlyArray<Subject>): Promise<void> => {
   }
 }
 
+const placeOf = (test: Test): string => {
+  const names = [test.name]
+  for (let { suite } = test; suite !== undefined && suite !== test.file; suite = suite.suite) {
+    names.unshift(suite.name)
+  }
+  return [test.file.name, ...names].join(" > ")
+}
+
 let waiting: Array<Subject> = []
 
 export default class AsRequestsRunner extends VitestTestRunner {
   /** Waits for the other tests that start now, and runs them all. */
   runTask(test: Test): Promise<void> {
-    const place = `${test.file.name} > ${test.fullTestName}`
+    const place = placeOf(test)
     const exception = Object.keys(notRequests).find((start) => place.startsWith(start))
     if (exception !== undefined) {
       Object.assign(test.meta, { exception })
