@@ -5,6 +5,7 @@
  * - A block is a program of its own, with all its imports.
  * - It prints exactly what it says, in that order: `// => text`, on a line of its own or at the end of one, or any
  *   comment at the end of a `console.log` line. `…` in such a text stands for anything.
+ * - A block "text printed by name.ts" after it says the rest of what it prints, where "name.ts" is the program's own path.
  * - A block that imports vitest is a test file, and passes.
  * - A line that must not compile carries `// @ts-expect-error`.
  * - Code of another library, which is only there to be compared with, is marked "ts foreign" and left alone.
@@ -25,6 +26,8 @@ interface Example {
   readonly line: number
   readonly code: string
   readonly says: ReadonlyArray<string>
+  /** What the program's own path is called in what it says. */
+  readonly name: string
   /** The program written out. */
   readonly path: string
 }
@@ -66,6 +69,16 @@ const linesOf = (path: string): ReadonlyArray<string> => {
 
 const fence = /^(\s*)(`{3,})(?:ts|typescript)\b\s*(.*)$/
 
+const printedFence = /^\s*(`{3,})text printed by (\S+)$/
+
+/** What a block after the one that ends at a line says that it prints. */
+const printedAfter = (lines: ReadonlyArray<string>, end: number) => {
+  const next = lines.findIndex((line, i) => i > end && /^\s*`{3,}/.test(line))
+  const [, ticks, name] = printedFence.exec(lines[next] ?? "") ?? []
+  const last = lines.findIndex((line, i) => i > next && line.trim() === ticks)
+  return ticks === undefined ? undefined : { name: name!, says: lines.slice(next + 1, last) }
+}
+
 const saysOf = (line: string): ReadonlyArray<string> => {
   const said = /\/\/ => ?(.*)$/.exec(line) ?? /console\.log\(.*\)\s*\/\/ (?!@ts-)(.*)$/.exec(line)
   return said === null ? [] : [said[1]!.trimEnd()]
@@ -94,12 +107,14 @@ const examplesIn = (path: string): ReadonlyArray<Example> => {
     if (mark !== "") {
       throw new Error(`${source}:${start}: a block is "ts" or "ts foreign", and this one is "ts ${mark}"`)
     }
+    const printed = printedAfter(lines, i)
     const code = lines.slice(start, i).map((line) => line.startsWith(indent!) ? line.slice(indent!.length) : line)
     examples.push({
       source,
       line: start + 1,
       code: code.join("\n"),
-      says: code.flatMap(saysOf),
+      says: [...code.flatMap(saysOf), ...printed?.says ?? []],
+      name: printed?.name ?? "",
       path: join(folder, `${source.replace(/[^\w.-]+/g, "_")}_${start + 1}${isTest(code) ? ".test" : ""}.ts`)
     })
   }
@@ -180,7 +195,8 @@ const run = async (example: Example): Promise<ReadonlyArray<string>> => {
   if (!ended) {
     problems.push(`${placeOf(example)}: awaits something that never happens`)
   }
-  return problems.length > 0 ? problems : compare(example, printed)
+  const own = relative(root, example.path)
+  return problems.length > 0 ? problems : compare(example, printed.map((line) => line.replaceAll(own, example.name)))
 }
 
 const runTests = async (examples: ReadonlyArray<Example>): Promise<ReadonlyArray<string>> => {

@@ -1,28 +1,113 @@
 /**
- * Runs the isolation test on everything of ours that is concurrent: 1,000 seeds in a row, or as many as the first argument
- * says; further arguments pick the subjects whose name contains one. Fails on the first finding.
+ * Runs the isolation test on everything of ours that is concurrent: the examples and the demo's server (test/testing/
+ * subjects.ts), and the core's own tests, each body as a handler (test/testing/runner.ts). 1,000 seeds in a row, or as
+ * many as the first argument says; further arguments pick the subjects and test files whose name contains one. Fails when
+ * anything is found, and when an exception in test/testing/not-requests.ts is no longer one.
  */
 import Table from "cli-table3"
+import { fileURLToPath } from "node:url"
+import type { TestCase } from "vitest/node"
+import { startVitest } from "vitest/node"
+import { notRequests } from "../test/testing/not-requests.js"
+import type { AsRequests } from "../test/testing/runner.js"
 import { demo, subjects } from "../test/testing/subjects.js"
 
 const [seeds = "1000", ...picked] = process.argv.slice(2)
 
-const table = new Table({ head: ["subject", "seeds", "requests", "steps", "seconds"], style: { head: [], border: [] } })
+const isPicked = (name: string): boolean => picked.length === 0 || picked.some((part) => name.includes(part))
+
+const table = new Table({
+  head: ["subject", "tests", "seeds", "requests", "steps", "seconds"],
+  style: { head: [], border: [] }
+})
 
 const measure = async (name: string, test: () => ReturnType<typeof demo>): Promise<void> => {
   const start = performance.now()
   const report = await test()
   const seconds = ((performance.now() - start) / 1000).toFixed(1)
-  table.push([name, report.seeds.length, report.requests, report.steps, seconds])
+  table.push([name, "", report.seeds.length, report.requests, report.steps, seconds])
   console.log(`${name}: ${report.seeds.length} seeds passed in ${seconds} seconds`)
 }
 
-for (const [name, subject] of Object.entries(subjects)) {
-  if (picked.length === 0 || picked.some((part) => name.includes(part))) {
-    await measure(name, () => subject({ requests: 6, seeds: Number(seeds) }))
+const runSubjects = async (): Promise<void> => {
+  for (const [name, subject] of Object.entries(subjects)) {
+    if (isPicked(name)) {
+      await measure(name, () => subject({ requests: 6, seeds: Number(seeds) }))
+    }
+  }
+  if (picked.length === 0) {
+    await measure("the demo's handler, 200 requests", () => demo({ requests: 200, seeds: [1] }))
   }
 }
-if (picked.length === 0) {
-  await measure("the demo's handler, 200 requests", () => demo({ requests: 200, seeds: [1] }))
+
+// -----------------------------------------------------------------------------------------------------------------
+// the core's tests
+// -----------------------------------------------------------------------------------------------------------------
+
+const root = fileURLToPath(new URL("..", import.meta.url))
+
+interface Meta {
+  readonly asRequests?: AsRequests
+  readonly exception?: string
 }
+
+const runTests = async (): Promise<void> => {
+  process.env["ISOLATION_SEEDS"] = seeds
+  const failures: Array<string> = []
+  const exceptions = new Set<string>()
+  const files = new Map<string, Array<AsRequests>>()
+  const report = (test: TestCase): void => {
+    const file = test.module.moduleId.slice(root.length)
+    const { asRequests, exception } = test.meta() as Meta
+    if (!test.ok()) {
+      const errors = test.result().errors ?? []
+      failures.push(`${file} > ${test.fullName}\n${errors.map(({ message }) => message).join("\n")}`)
+    } else if (asRequests !== undefined) {
+      files.set(file, [...files.get(file) ?? [], asRequests])
+    } else if (exception !== undefined) {
+      exceptions.add(exception)
+    } else if (test.result().state !== "skipped") {
+      failures.push(`${file} > ${test.fullName}: did not run as a request`)
+    }
+  }
+  const vitest = await startVitest("test", picked, {
+    root,
+    include: ["test/*.test.ts", "test/attack/*.test.ts"],
+    runner: "./test/testing/runner.ts",
+    // all tests of a file start at once, and so are requests of the same runs
+    maxConcurrency: 10_000,
+    maxWorkers: 2,
+    passWithNoTests: true,
+    watch: false,
+    reporters: [{
+      onTestCaseResult: report,
+      onTestModuleEnd: (module) => {
+        const file = module.moduleId.slice(root.length)
+        failures.push(...module.errors().map(({ message }) => `${file}: ${message}`))
+        console.log(`${file}: ${module.ok() ? "passed" : "failed"}`)
+      }
+    }]
+  })
+  await vitest.close()
+  for (const [file, tests] of Array.from(files).toSorted()) {
+    const batches = Array.from(new Map(tests.map((test) => [test.batch, test])).values())
+    const sum = (of: (batch: AsRequests) => number) => batches.reduce((total, batch) => total + of(batch), 0)
+    table.push([
+      file,
+      tests.length,
+      seeds,
+      sum(({ requests }) => requests),
+      sum(({ steps }) => steps),
+      sum(({ seconds }) => seconds).toFixed(1)
+    ])
+  }
+  if (picked.length === 0) {
+    const gone = Object.keys(notRequests).filter((start) => !exceptions.has(start))
+    failures.push(...gone.map((start) => `test/testing/not-requests.ts: no test begins with "${start}"`))
+  }
+  failures.forEach((failure) => console.error(`\n${failure}`))
+  process.exitCode = failures.length === 0 ? 0 : 1
+}
+
+await Promise.all([runSubjects(), runTests()])
 console.log(table.toString())

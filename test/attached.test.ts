@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
-import { Context as Service, Effect, Fiber, FiberRef, Layer, ManagedRuntime, Runtime } from "effect"
+import { Context as Service, Deferred, Effect, Fiber, FiberRef, Layer, ManagedRuntime, Runtime } from "effect"
 import { plain } from "./support.js"
 
 class Request extends Context.Tag("test/attached/Request")<Request, {
@@ -188,10 +188,13 @@ describe("Context.attached", () => {
 describe("dataOf", () => {
   it.effect("reads any fiber, running or done, and fails where nothing is attached", () =>
     Effect.gen(function*() {
-      const running = yield* Effect.fork(Effect.zipRight(Request.set("user", "r"), Effect.never))
+      const written = yield* Deferred.make<void>()
+      const running = yield* Effect.fork(
+        Effect.all([Request.set("user", "r"), Deferred.succeed(written, undefined), Effect.never])
+      )
       const done = yield* Effect.fork(Request.set("user", "d"))
       yield* Fiber.join(done)
-      yield* Effect.yieldNow()
+      yield* Deferred.await(written)
       expect(plain(yield* Request.dataOf(running))).toEqual({ id: "a", user: "r" })
       expect(plain(yield* Request.dataOf(done))).toEqual({ id: "a", user: "d" })
       expect(yield* Effect.flip(Tenant.dataOf(done))).toMatchObject({ _tag: "NotAttachedError", context: Tenant.key })

@@ -15,8 +15,7 @@ import {
   Stream
 } from "effect"
 import { AsyncLocalStorage } from "node:async_hooks"
-
-const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
+import { often, sleep } from "./support.js"
 
 class Request extends Context.Tag("test/bridge/Request")<Request, {
   readonly request_id: string
@@ -242,7 +241,10 @@ describe("whoever wakes the fiber", () => {
         })).pipe(withRequest(id))
       const results = yield* Effect.promise(() =>
         Promise.all(
-          Array.from({ length: 50 }, (_, i) => als.run(`r${i}`, () => Runtime.runPromise(runtime)(handler(`r${i}`))))
+          Array.from(
+            { length: often(50, 5) },
+            (_, i) => als.run(`r${i}`, () => Runtime.runPromise(runtime)(handler(`r${i}`)))
+          )
         )
       )
       results.forEach((seen, i) => expect(seen).toEqual([`r${i}`, `r${i}`, `r${i}`]))
@@ -293,7 +295,7 @@ describe("the bridge", () => {
   for (const where of ["around the bridge", "inside it"]) {
     it.live(`keeps what promise code sets, wherever a scheduler ${where} makes the fiber yield`, () =>
       Effect.gen(function*() {
-        for (let position = 1; position <= 40; position++) {
+        for (let position = 1; position <= often(40, 4); position++) {
           let asked = Infinity
           const scheduler = Scheduler.make(
             (task, priority, fiber) => Scheduler.defaultScheduler.scheduleTask(task, priority, fiber),

@@ -5,13 +5,13 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
 import { Effect, Fiber } from "effect"
-import { sleep } from "./support.js"
+import { often, sleep } from "./support.js"
 
 class Request extends Context.Tag("test/storm/Request")<Request, { readonly id: number }>() {}
 const request = compat.make(Request)
 
-const parents = Array.from({ length: 1000 }, (_, i) => i)
-const children = Array.from({ length: 10 }, (_, i) => i)
+const parents = Array.from({ length: often(1000, 3) }, (_, i) => i)
+const children = Array.from({ length: often(10, 3) }, (_, i) => i)
 const pause = () => Math.random() * 5
 
 /** Whose reads were not its own. */

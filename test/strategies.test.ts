@@ -128,13 +128,15 @@ describe("chain", () => {
 describe("share", () => {
   it.effect("parent and child are one map, whoever writes", () =>
     Effect.gen(function*() {
+      const written = yield* Deferred.make<void>()
       const asked = yield* Deferred.make<void>()
       const fiber = yield* Effect.fork(Effect.gen(function*() {
         yield* Share.set("child", 1)
+        yield* Deferred.succeed(written, undefined)
         yield* Deferred.await(asked)
         return plain(yield* Share.data)
       }))
-      yield* Effect.yieldNow()
+      yield* Deferred.await(written)
       expect(yield* Share.get("child")).toBe(1)
       yield* Share.set("parent", 1)
       yield* Deferred.succeed(asked, undefined)

@@ -5,6 +5,10 @@ import { promisify } from "node:util"
 
 export const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
 
+/** How often, or how many: a few, where the isolation kit runs the test itself some thousand times. */
+export const often = (alone: number, asRequest: number): number =>
+  process.env["ISOLATION_SEEDS"] === undefined ? alone : asRequest
+
 /** A map as a plain object, to compare. */
 export const plain = (entries: HashMap.HashMap<string, unknown>): object => Object.fromEntries(entries)
 

@@ -4,10 +4,10 @@
 
 /** One thing that happened. */
 export interface TraceEvent {
-  readonly kind: "fork" | "end" | "suspend" | "resume" | "join" | "attach" | "detach" | "set" | "delete"
+  readonly kind: "fork" | "end" | "suspend" | "resume" | "join" | "attach" | "detach" | "set" | "delete" | "leak"
   /** The fiber that it happened to. */
   readonly fiber: string
-  /** The parent of a fork, the waker of a resume, the child of a join. */
+  /** The parent of a fork, the waker of a resume, the child of a join, the request whose value a leak shows. */
   readonly other?: string
   readonly context?: string
   readonly key?: string
@@ -43,6 +43,9 @@ export const lineOf = ({ context, fiber, key, kind, other, value }: TraceEvent):
     }
     case "delete": {
       return `${fiber} deletes ${context} ${key}`
+    }
+    case "leak": {
+      return `${fiber} sees ${other}'s ${key} = ${short(value)}`
     }
     case "suspend": {
       return `${fiber} suspends`

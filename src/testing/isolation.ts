@@ -54,7 +54,7 @@ export interface IsolationOptions<Self, Values, ROut> {
   readonly bridge?: boolean
   /** Puts back what the subject keeps outside of itself; called before each run, so that runs do not see each other. */
   readonly reset?: () => void | PromiseLike<void>
-  /** How long one run may take, in milliseconds. Default: 5,000. */
+  /** How long one run may take, and a tenth of it with nothing to do, in milliseconds. Default: 5,000. */
   readonly timeLimit?: number
 }
 
@@ -151,7 +151,7 @@ const seedsOf = ({ seed, seeds = 20 }: IsolationOptions<any, any, any>): Readonl
 
 const setupOf = (
   subject: (request: TestRequest<any>) => unknown,
-  options: IsolationOptions<any, any, any>
+  { timeLimit = 5_000, ...options }: IsolationOptions<any, any, any>
 ): Setup => ({
   subject,
   context: options.context,
@@ -168,7 +168,8 @@ const setupOf = (
   layer: (options.layer ?? Layer.empty) as Layer.Layer<any, any, never>,
   bridge: options.bridge ?? true,
   reset: options.reset ?? (() => {}),
-  limit: options.timeLimit ?? 5_000
+  limit: timeLimit,
+  patience: timeLimit / 10
 })
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -186,27 +187,22 @@ const inTurn = <A>(f: () => Promise<A>): Promise<A> => {
 
 const attempts = 400
 
-const explained = async (setup: Setup, failed: Failed): Promise<Failed> => {
-  const plan = { ...failed.plan, explain: true }
+const failedAs = async (setup: Setup, plan: Plan, first: Failure): Promise<Failed | undefined> => {
   const outcome = await run(setup, plan)
-  return outcome.failure !== undefined && sameKind(failed.failure, outcome.failure, plan)
-    ? { plan, outcome, failure: outcome.failure }
-    : failed
+  const { failure } = outcome
+  return failure !== undefined && sameKind(first, failure, plan) ? { plan, outcome, failure } : undefined
 }
 
 const findingOf = async (setup: Setup, first: Failed): Promise<IsolationFinding> => {
+  // attempts that end stuck are not to take the whole time limit each
+  const hasty = first.failure._tag === "Stuck" ? { ...setup, limit: setup.limit / 5, patience: 20 } : setup
   const deadline = machineTime() + setup.limit
-  let left = first.failure._tag === "Stuck" ? 0 : attempts
-  const shrunk = await shrink(first, async (plan) => {
-    if (left-- <= 0 || machineTime() > deadline) {
-      return undefined
-    }
-    const outcome = await run(setup, plan)
-    return outcome.failure !== undefined && sameKind(first.failure, outcome.failure, plan)
-      ? { plan, outcome, failure: outcome.failure }
-      : undefined
-  })
-  const { failure, outcome, plan } = first.failure._tag === "Stuck" ? first : await explained(setup, shrunk)
+  let left = attempts
+  const shrunk = await shrink(
+    first,
+    async (plan) => left-- <= 0 || machineTime() > deadline ? undefined : failedAs(hasty, plan, first.failure)
+  )
+  const { failure, outcome, plan } = await failedAs(setup, { ...shrunk.plan, explain: true }, first.failure) ?? first
   const choices = trimmed(outcome.choices)
   return {
     seed: plan.seed,
@@ -325,7 +321,8 @@ const failureRows = (failure: Failure): ReadonlyArray<string> => {
     case "Stuck": {
       const names = failure.requests.slice(0, 5).map((request) => `r${request}`).join(", ")
       return [
-        `${failure.requests.length} requests did not end in time (${names}${failure.requests.length > 5 ? ", …" : ""})`,
+        `${failure.requests.length} request${failure.requests.length === 1 ? "" : "s"} did not end in time` +
+        ` (${names}${failure.requests.length > 5 ? ", …" : ""})`,
         "",
         row("mend", "raise timeLimit, if the subject waits for a socket, a file or a long computation")
       ]

@@ -13,6 +13,7 @@ interface Segment {
 interface Point {
   readonly value: readonly [number, number]
   readonly label: object
+  readonly itemStyle?: object
 }
 
 interface Drawing {
@@ -22,6 +23,7 @@ interface Drawing {
   readonly joins: Array<Segment>
   readonly wakes: Array<Segment>
   readonly points: Array<Point>
+  readonly names: Array<Point>
 }
 
 const colours = {
@@ -30,13 +32,14 @@ const colours = {
   wake: "#d97706",
   slice: "#0f766e",
   life: "#cbd5e1",
+  leak: "#dc2626",
   text: "#0f172a"
 }
 
 const column = 64
-const lane = 72
+const lane = 88
 
-const labelOf = ({ key, kind, value }: TraceEvent): string | undefined => {
+const labelOf = ({ key, kind, other, value }: TraceEvent): string | undefined => {
   switch (kind) {
     case "attach": {
       return `attach ${Object.entries(value as object).map(([key, value]) => `${key} = ${short(value)}`).join("\n")}`
@@ -50,6 +53,9 @@ const labelOf = ({ key, kind, value }: TraceEvent): string | undefined => {
     case "delete": {
       return `delete ${key}`
     }
+    case "leak": {
+      return `sees ${other}'s ${key} = ${short(value)}`
+    }
     default: {
       return undefined
     }
@@ -57,7 +63,7 @@ const labelOf = ({ key, kind, value }: TraceEvent): string | undefined => {
 }
 
 const layOut = (fibers: ReadonlyArray<string>, events: ReadonlyArray<TraceEvent>): Drawing => {
-  const drawing: Drawing = { lives: [], slices: [], forks: [], joins: [], wakes: [], points: [] }
+  const drawing: Drawing = { lives: [], slices: [], forks: [], joins: [], wakes: [], points: [], names: [] }
   const births = new Map<string, number>()
   const running = new Map<string, number>()
   const row = (fiber: string) => fibers.indexOf(fiber)
@@ -74,6 +80,7 @@ const layOut = (fibers: ReadonlyArray<string>, events: ReadonlyArray<TraceEvent>
     const arrow = (from: string, to: string): Segment => ({ coords: [[at, row(from)], [at, row(to)]] })
     if (!births.has(fiber)) {
       births.set(fiber, at)
+      drawing.names.push({ value: [at, row(fiber)], label: { formatter: fiber } })
       if (kind !== "fork") {
         running.set(fiber, at)
       }
@@ -101,7 +108,12 @@ const layOut = (fibers: ReadonlyArray<string>, events: ReadonlyArray<TraceEvent>
       labelled.set(row(fiber), turn)
       drawing.points.push({
         value: [at, row(fiber)],
-        label: { formatter: label, position: turn % 2 === 1 ? "top" : "bottom" }
+        label: {
+          formatter: label,
+          position: turn % 2 === 1 ? "top" : "bottom",
+          ...(kind === "leak" ? { color: "#ffffff", backgroundColor: colours.leak } : {})
+        },
+        ...(kind === "leak" ? { itemStyle: { color: colours.leak } } : {})
       })
     }
   })
@@ -151,19 +163,19 @@ const load = async (): Promise<Charts> => {
 /** Draws a trace. */
 export const draw = async (fibers: ReadonlyArray<string>, events: ReadonlyArray<TraceEvent>): Promise<string> => {
   const charts = await load()
-  const { forks, joins, lives, points, slices, wakes } = layOut(fibers, events)
+  const { forks, joins, lives, names, points, slices, wakes } = layOut(fibers, events)
   const chart = charts.init(null, null, {
     renderer: "svg",
     ssr: true,
-    width: 220 + column * Math.max(events.length, 6),
-    height: 90 + lane * fibers.length
+    width: 300 + column * Math.max(events.length, 6),
+    height: 110 + lane * fibers.length
   })
   chart.setOption({
     animation: false,
     backgroundColor: "#ffffff",
     textStyle: { fontFamily: "sans-serif", color: colours.text },
     legend: { top: 12, left: 24, data: ["runs", "fork", "wake", "join"], itemWidth: 22 },
-    grid: { left: 110, right: 110, top: 64, bottom: 16 },
+    grid: { left: 150, right: 150, top: 84, bottom: 16 },
     xAxis: { type: "value", min: 0, max: events.length, show: false },
     yAxis: {
       type: "category",
@@ -171,7 +183,7 @@ export const draw = async (fibers: ReadonlyArray<string>, events: ReadonlyArray<
       data: fibers,
       axisLine: { show: false },
       axisTick: { show: false },
-      axisLabel: { fontSize: 13, fontWeight: "bold", color: colours.text }
+      axisLabel: { show: false }
     },
     series: [
       lines("life", lives, colours.life, 2, false),
@@ -179,6 +191,21 @@ export const draw = async (fibers: ReadonlyArray<string>, events: ReadonlyArray<
       lines("fork", forks, colours.fork, 2, true),
       lines("wake", wakes, colours.wake, 2, true),
       lines("join", joins, colours.join, 2, true),
+      {
+        // where a fiber starts, which in a long run is far from the left edge
+        type: "scatter",
+        name: "names",
+        symbolSize: 0,
+        label: {
+          show: true,
+          position: "left",
+          distance: 10,
+          fontSize: 13,
+          fontWeight: "bold",
+          color: colours.text
+        },
+        data: names
+      },
       {
         type: "scatter",
         name: "values",

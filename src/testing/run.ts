@@ -67,6 +67,8 @@ export interface Setup {
   readonly bridge: boolean
   readonly reset: () => unknown
   readonly limit: number
+  /** How often a run may have nothing to do, a millisecond apart. */
+  readonly patience: number
 }
 
 /** Which requests to run, and in what order. */
@@ -117,6 +119,9 @@ export interface Outcome {
 
 // the streams of one shift are far from those of the next
 const stride = 2 ** 23
+
+// on Node 20 the context itself keeps what code enters that runs in it, so each gets a fresh one
+const inEmptyContext = <A>(f: () => A): A => async.root.runInAsyncScope(async.capture).runInAsyncScope(f)
 
 interface Wake {
   readonly by: Owner
@@ -254,6 +259,10 @@ class Run implements worlds.Observer {
 
   private found(reader: number, finding: Finding, seen: string): void {
     const wake = this.wakeOf(reader)
+    const fiber = engine.currentFiber()
+    if (this.plan.explain && fiber !== undefined && worlds.ownerOf(fiber)?.request === reader) {
+      this.recording.leak(fiber, nameOf(finding.owner), finding.key, finding.value)
+    }
     this.failure = {
       _tag: "Leak",
       requests: [reader, finding.owner],
@@ -345,7 +354,7 @@ class Run implements worlds.Observer {
         this.fork(index, context === undefined ? whole : context.provide(request.values)(whole))
       }
     )
-    async.root.runInAsyncScope(() => worlds.runAs(owner, enter))
+    inEmptyContext(() => worlds.runAs(owner, enter))
   }
 
   private fork(index: number, effect: Effect.Effect<unknown, unknown>): void {
@@ -394,7 +403,7 @@ class Run implements worlds.Observer {
   }
 
   private wakeNow(parked: Parked): void {
-    async.root.runInAsyncScope(() =>
+    inEmptyContext(() =>
       worlds.runAs(this.world.kit, () => {
         engine.runFork(this.state!, parked.wake)
       })
@@ -446,7 +455,7 @@ class Run implements worlds.Observer {
   }
 
   async execute(): Promise<Outcome> {
-    const { limit, reset, storages } = this.setup
+    const { limit, patience, reset, storages } = this.setup
     const { seed, requests } = this.plan
     await reset()
     const deadline = worlds.machineTime() + limit
@@ -460,7 +469,7 @@ class Run implements worlds.Observer {
     worlds.printed.add(this.printed)
     try {
       let exit: Exit.Exit<void, unknown> | undefined
-      async.root.runInAsyncScope(() =>
+      inEmptyContext(() =>
         worlds.runAs(this.world.kit, () => {
           Effect.runFork(this.main()).addObserver((done) => void (exit = done))
         })
@@ -484,7 +493,9 @@ class Run implements worlds.Observer {
       }
       const done = await this.world.drive(
         () => this.unfinished.size === 0 || this.failure !== undefined,
-        deadline
+        deadline,
+        Infinity,
+        patience
       )
       if (!done && this.failure === undefined) {
         this.failure = { _tag: "Stuck", requests: Array.from(this.unfinished), steps: this.world.steps }
@@ -505,7 +516,13 @@ class Run implements worlds.Observer {
         }
       }
       this.finish()
-      await this.world.drive(() => exit !== undefined, Math.max(deadline, worlds.machineTime() + 100), 20_000)
+      // what they hold and share with the next run (a permit, a lock) is given back before the world ends
+      await this.world.drive(
+        () => exit !== undefined && this.started.every(engine.isDone),
+        Math.max(deadline, worlds.machineTime() + 100),
+        20_000,
+        Math.min(patience, 100)
+      )
       return outcome
     } finally {
       this.world.close()

@@ -59,6 +59,10 @@ const shortest = async (plan: Plan, attempt: Try): Promise<Failed | undefined> =
   let best: Failed | undefined
   for (const shift of plan.requests.length < 4 ? shifts : [plan.shift]) {
     const result = await attempt({ ...plan, shift, choices: undefined })
+    if (result?.failure._tag === "Stuck") {
+      // to see that nothing comes any more takes longer than a run
+      return result
+    }
     if (result !== undefined && (best === undefined || result.outcome.steps < best.outcome.steps)) {
       best = result
     }
@@ -72,19 +76,28 @@ const withRequests = (failed: Failed, attempt: Try) => (requests: ReadonlyArray<
   return shortest({ ...failed.plan, requests: sorted, waiting }, attempt)
 }
 
+/** The requests that may do alone, the fewest first. */
+const suspects = (failure: Failure): ReadonlyArray<ReadonlyArray<number>> => {
+  switch (failure._tag) {
+    case "Leak": {
+      return [failure.requests]
+    }
+    case "Threw": {
+      return failure.request === undefined ? [] : [[failure.request]]
+    }
+    case "Stuck": {
+      return [failure.requests.slice(0, 1), failure.requests.slice(0, 2)]
+    }
+  }
+}
+
 const fewerRequests = async (failed: Failed, attempt: Try): Promise<Failed> => {
   const fails = withRequests(failed, attempt)
   const { failure, plan } = failed
-  if (failure._tag === "Leak") {
-    const pair = await fails(failure.requests)
-    if (pair !== undefined) {
-      return pair
-    }
-  }
-  if (failure._tag === "Threw" && failure.request !== undefined) {
-    const single = await fails([failure.request])
-    if (single !== undefined) {
-      return single
+  for (const requests of suspects(failure)) {
+    const few = await fails(requests)
+    if (few !== undefined) {
+      return few
     }
   }
   return await minimize(plan.requests, fails) ?? failed
@@ -116,8 +129,8 @@ const fewerChoices = async (failed: Failed, attempt: Try): Promise<Failed> => {
   const { choices } = failed.outcome
   const positions = choices.flatMap((choice, position) => choice === 0 ? [] : [position])
   await minimize(positions, (kept) => {
-    const last = kept.at(-1) ?? -1
-    return fails(choices.slice(0, last + 1).map((choice, position) => kept.includes(position) ? choice : 0))
+    const set = new Set(kept)
+    return fails(choices.slice(0, (kept.at(-1) ?? -1) + 1).map((choice, position) => set.has(position) ? choice : 0))
   })
   return best
 }

@@ -115,6 +115,12 @@ export class Recording implements engine.Recorder, engine.Interceptor {
     this.events.push({ kind: "join", fiber: this.lane(fiber).name, other: this.lane(child).name })
   }
 
+  /** The fiber has just seen a value of another request. */
+  leak(fiber: engine.AnyFiber, other: string, key: string, value: unknown): void {
+    this.look(fiber)
+    this.events.push({ kind: "leak", fiber: this.lane(fiber).name, other, key, value })
+  }
+
   shouldYield(): boolean {
     return false
   }

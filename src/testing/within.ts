@@ -6,6 +6,7 @@
  */
 import * as async from "#async"
 import * as Effect from "effect/Effect"
+import { createRequire } from "node:module"
 import * as compat from "../compat.js"
 import type * as Context from "../Context.js"
 import * as engine from "../internal/engine.js"
@@ -30,25 +31,17 @@ interface Hooks {
   readonly afterEach: Array<AnyFunction>
 }
 
-// the parts of vitest that are used, told from a runner that is not vitest
+// the parts of `vitest/suite` that are used
 interface Runner {
-  readonly beforeAll: (hook: (suite: Suite) => void) => void
+  readonly getCurrentSuite: () => { readonly on: (event: "beforeAll", hook: (suite: Suite) => void) => void }
   readonly getHooks: (suite: Suite) => Hooks
   readonly getFn: (test: Test) => AnyFunction
   readonly setFn: (test: Test, f: AnyFunction) => void
 }
 
-const loadRunner = async (): Promise<Runner | undefined> => {
-  if (!("__vitest_worker__" in globalThis)) {
-    return undefined
-  }
-  // names that no bundler follows: the package is optional
-  const [api, suite]: [string, string] = ["vitest", "vitest/suite"]
-  return { ...await import(api), ...await import(suite) } as Runner
-}
-
-// known when a suite is collected, which nobody waits for
-const runner = await loadRunner()
+/** The runner, where one is running: the package is optional, and a suite is collected without a wait. */
+const currentRunner = (): Runner | undefined =>
+  "__vitest_worker__" in globalThis ? createRequire(import.meta.url)("vitest/suite") as Runner : undefined
 
 const running = async.makeStorage<tasks.Task>()
 
@@ -68,11 +61,12 @@ const replace = (hooks: Array<AnyFunction>, taskOf: (args: Array<unknown>) => ta
 const isSuite = (task: Suite | Test): task is Suite => "tasks" in task
 
 const wrapSuite = (
-  { getFn, getHooks, setFn }: Runner,
+  runner: Runner,
   suite: Suite,
   suiteTask: tasks.Task,
   taskOf: (context: unknown) => tasks.Task
 ): void => {
+  const { getFn, getHooks, setFn } = runner
   const hooks = getHooks(suite)
   replace(hooks.beforeAll, () => suiteTask)
   replace(hooks.afterAll, () => suiteTask)
@@ -80,7 +74,7 @@ const wrapSuite = (
   replace(hooks.afterEach, ([context]) => taskOf(context))
   for (const child of suite.tasks) {
     if (isSuite(child)) {
-      wrapSuite({ getFn, getHooks, setFn } as Runner, child, suiteTask, taskOf)
+      wrapSuite(runner, child, suiteTask, taskOf)
     } else {
       const f = getFn(child)
       setFn(child, (...args) => within(taskOf(child.context), f)(...args))
@@ -102,6 +96,7 @@ export const withContext = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,
   entries: Shape
 ): WithContext<Self> => {
+  const runner = currentRunner()
   if (runner === undefined) {
     throw new Error(
       `withContext("${tag.key}"): no vitest is running here. It wraps the tests of a vitest suite; elsewhere use` +
@@ -121,7 +116,7 @@ export const withContext = <Self, Id extends string, Shape>(
     }
     return task
   }
-  runner.beforeAll((suite) => wrapSuite(runner, suite, suiteTask, taskOf))
+  runner.getCurrentSuite().on("beforeAll", (suite) => wrapSuite(runner, suite, suiteTask, taskOf))
   return (effect) =>
     Effect.suspend(() => {
       const task = running.getStore() ?? suiteTask

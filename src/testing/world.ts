@@ -272,10 +272,15 @@ export class World {
     return running === owner ? this.root ?? running : running
   }
 
+  /** Whether a busy process could let this time pass: no timeout of a minute is to strike because of that. */
+  private isNear(due: number): boolean {
+    return due - this.now <= 1_000
+  }
+
   private take(): Job | undefined {
     if (this.jobs.length === 0 && this.quiet) {
       const due = this.nextTimer
-      const extra = due === undefined || this.schedule.next(2) === 0 ? this.extra() : undefined
+      const extra = due === undefined || this.schedule.next(2) === 0 || !this.isNear(due) ? this.extra() : undefined
       if (extra !== undefined) {
         return extra
       }
@@ -284,30 +289,54 @@ export class World {
       }
       this.now = due
     }
-    let due = 0
-    while (due < this.timers.length && this.timers[due]!.due <= this.now) {
-      due++
-    }
-    const ready = this.jobs.length + due
+    const { jobs } = this
+    const due = this.dueTimers()
+    const ready = jobs.length + due.length
     // one more than there is: something that nobody in the run waits for happens first
     const choice = this.schedule.next(ready + 1)
-    if (choice < this.jobs.length) {
-      return this.jobs.splice(choice, 1)[0]
+    if (choice < jobs.length) {
+      return this.takeJob(choice)
     }
     if (choice < ready) {
-      return this.fire(this.timers[choice - this.jobs.length]!)
+      return this.fire(due[choice - jobs.length]!)
     }
     const extra = this.extra()
     if (extra !== undefined) {
       return extra
     }
-    const later = this.timers[due]
-    if (later !== undefined && this.schedule.next(4) === 3) {
+    const later = this.timers.find((timer) => timer.due > this.now)
+    if (later !== undefined && this.schedule.next(4) === 3 && this.isNear(later.due)) {
       // the process was busy for so long that this one is due as well
       this.now = later.due
-      return this.fire(later)
+      return this.fire(this.dueTimers().at(-1)!)
     }
-    return this.jobs.length > 0 ? this.jobs.shift() : this.fire(this.timers[0]!)
+    return jobs.length > 0 ? this.takeJob(0) : this.fire(due[0]!)
+  }
+
+  private takeJob(position: number): Job | undefined {
+    return this.jobs.splice(position, 1)[0]
+  }
+
+  /** What can follow a job without a break, so that their microtasks mingle: a fiber of the same batch, a new request. */
+  private takeAnother(): Job | undefined {
+    const starts = this.dueTimers().filter(({ kind }) => kind === "start")
+    const choice = this.schedule.next(this.jobs.length + starts.length + 1)
+    const start = starts[choice - this.jobs.length]
+    return start === undefined ? this.takeJob(choice) : this.fire(start)
+  }
+
+  /** The next due timer of each owner: one's own fire in the order of their times, whatever the machine does. */
+  private dueTimers(): ReadonlyArray<Timer> {
+    const next = new Map<Owner, Timer>()
+    for (const timer of this.timers) {
+      if (timer.due > this.now) {
+        break
+      }
+      if (!next.has(timer.owner)) {
+        next.set(timer.owner, timer)
+      }
+    }
+    return Array.from(next.values())
   }
 
   private fire(timer: Timer): Job {
@@ -328,8 +357,7 @@ export class World {
   }
 
   /** Runs one job, in the sense that its synchronous part is done. `false` if none is ready. */
-  private runOne(): boolean {
-    const job = this.take()
+  private runOne(job: Job | undefined): boolean {
     if (job === undefined) {
       return false
     }
@@ -355,22 +383,28 @@ export class World {
 
   /**
    * Steps until `done` says so, or `limit` (in steps) is reached; waits for the machine where nothing is ready, until
-   * `deadline`. Tells whether it is done.
+   * `deadline`, or until it has looked `patience` times, a millisecond apart. Tells whether it is done.
    */
-  async drive(done: () => boolean, deadline: number, limit: number = Infinity): Promise<boolean> {
+  async drive(
+    done: () => boolean,
+    deadline: number,
+    limit: number = Infinity,
+    patience: number = Infinity
+  ): Promise<boolean> {
     const last = this.steps + limit
+    let idle = 0
     for (let turns = 0; !done(); turns++) {
       if (this.steps >= last || (turns % 64 === 0 && machineTime() > deadline)) {
         return false
       }
-      if (this.runOne()) {
-        // two jobs without a break: their microtasks mingle
+      if (this.runOne(this.take())) {
         if (this.schedule.next(4) === 3 && !done()) {
-          this.runOne()
+          this.runOne(this.takeAnother())
         }
         await new Promise<void>((resolve) => void real.setImmediate(resolve))
+        idle = 0
       } else {
-        if (machineTime() > deadline) {
+        if (machineTime() > deadline || ++idle > patience) {
           return false
         }
         await new Promise<void>((resolve) => void real.setTimeout(resolve, 1))

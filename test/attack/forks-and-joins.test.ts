@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
-import { Effect, Fiber, Option } from "effect"
+import { Deferred, Effect, Fiber, Option } from "effect"
+import { often } from "../support.js"
 
 // Forks, joins and the strategies of both
 
@@ -26,22 +27,26 @@ describe("maps that are equal are still two maps", () => {
 
   it.effect("a chained child of a parent with an empty layer of its own reads what the parent sets later", () =>
     Effect.gen(function*() {
+      const [mine, theirs] = yield* Effect.all([Deferred.make<void>(), Deferred.make<void>()])
       yield* Effect.yieldNow()
       const child = yield* Effect.fork(
         Effect.yieldNow().pipe(
           Effect.zipRight(Chained.set("mine", 1)),
-          Effect.zipRight(Effect.yieldNow()),
+          Effect.zipRight(Deferred.succeed(mine, undefined)),
+          Effect.zipRight(Deferred.await(theirs)),
           Effect.zipRight(Chained.get("theirs"))
         )
       )
-      yield* Effect.yieldNow()
+      yield* Deferred.await(mine)
       yield* Chained.set("theirs", 2)
+      yield* Deferred.succeed(theirs, undefined)
       expect(yield* Fiber.join(child)).toBe(2)
       expect(yield* Chained.has("mine")).toBe(false)
     }).pipe(Chained.provide({})))
 })
 
 describe("a line of chained tasks", () => {
+  const generations = often(1000, 10)
   it.effect("reads through a thousand generations what the first one has now, and writes to none of them", () =>
     Effect.gen(function*() {
       const generation = (left: number): Effect.Effect<ReadonlyArray<unknown>, never, Chained> =>
@@ -51,7 +56,7 @@ describe("a line of chained tasks", () => {
             Effect.zipRight(Effect.forkDaemon(generation(left - 1))),
             Effect.flatMap(Fiber.join)
           )
-      const line = yield* Effect.fork(generation(1000))
+      const line = yield* Effect.fork(generation(generations))
       yield* Chained.set("first", "now")
       expect(yield* Fiber.join(line)).toEqual(["now", 1, 2])
       expect(yield* Chained.has("last")).toBe(false)

@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
 import { Effect, Runtime } from "effect"
 import { AsyncLocalStorage } from "node:async_hooks"
+import { often } from "../support.js"
 import { wakers } from "../wakers.js"
 
 // No foreign context, whoever wakes the fiber
@@ -10,7 +11,7 @@ class Request extends Context.Tag("attack/wake-ups/Request")<Request>() {}
 const request = compat.make(Request)
 const storage = new AsyncLocalStorage<number>()
 
-const requests = 12
+const requests = often(12, 4)
 
 describe("a fiber runs on in its own context when it is woken by", () => {
   for (const [name, prepare] of Object.entries(wakers)) {

@@ -1,0 +1,119 @@
+import { describe, expect, it } from "@effect/vitest"
+import { IsolationError, isolationTest, trace } from "aiocontext/testing"
+import type { DefaultValues, TestRequest } from "aiocontext/testing"
+import { Deferred, Effect } from "effect"
+import { vi } from "vitest"
+
+const errorOf = async (test: Promise<unknown>): Promise<IsolationError> => {
+  const error = await test.then(() => undefined, (error: unknown) => error)
+  if (!(error instanceof IsolationError)) {
+    throw new Error(`the kit found nothing: ${String(error)}`)
+  }
+  return error
+}
+
+/** The shrunk run that a failed test prints, as a reader copies it. */
+const printedReplay = ({ message }: IsolationError): string =>
+  /isolationTest\(subject, \{ replay: "(.*)" \}\)/.exec(message)?.[1] ?? "none printed"
+
+describe.sequential("a printed replay gives", { timeout: 60_000 }, () => {
+  let current = ""
+  const subjects: Record<string, (request: TestRequest<DefaultValues>) => Effect.Effect<unknown>> = {
+    "a leak": (request) =>
+      Effect.gen(function*() {
+        current = request.values.user
+        yield* request.wait
+        yield* Effect.sleep(5)
+        return request.observe(current)
+      }),
+    "what a subject throws": (request) =>
+      Effect.gen(function*() {
+        current = request.mark
+        yield* request.wait
+        if (current !== request.mark) {
+          throw new RangeError("not mine")
+        }
+      })
+  }
+  for (const [name, subject] of Object.entries(subjects)) {
+    it(`${name} again, byte for byte`, async () => {
+      const first = await errorOf(isolationTest(subject))
+      const again = await errorOf(isolationTest(subject, { replay: printedReplay(first) }))
+      expect(first.finding.trace.length).toBeGreaterThan(3)
+      expect(again.finding.trace.join("\n")).toBe(first.finding.trace.join("\n"))
+      expect(again.finding.failure).toEqual(first.finding.failure)
+      expect(printedReplay(again)).toBe(printedReplay(first))
+      expect(again.finding.fibers.text).toBe(first.finding.fibers.text)
+    })
+  }
+})
+
+describe.sequential("the picture of a leak", () => {
+  it("shows where it was seen, and whose it is", async () => {
+    let current = ""
+    const { finding, leak } = await errorOf(isolationTest((request) =>
+      Effect.gen(function*() {
+        current = request.values.user
+        yield* Effect.sleep(5)
+        return request.observe(current)
+      })
+    ))
+    const seen = finding.fibers.events.find(({ kind }) => kind === "leak")
+    expect(seen).toMatchObject({ other: leak?.owner, key: "user", value: leak?.value })
+    expect(seen?.fiber.startsWith(`${leak?.reader} #`)).toBe(true)
+    expect(await finding.fibers.picture()).toContain(`sees ${leak?.owner}&#39;s user = ${String(leak?.value)}`)
+  })
+})
+
+describe.sequential("a run that never ends", { timeout: 60_000 }, () => {
+  it("is shrunk to the requests that it takes", async () => {
+    let held: Deferred.Deferred<void> | undefined
+    const error = await errorOf(isolationTest(
+      () =>
+        Effect.gen(function*() {
+          const before = held
+          held = yield* Deferred.make<void>()
+          // the second one waits for something that the first one has thrown away
+          if (before !== undefined) {
+            yield* Deferred.await(held)
+          }
+        }),
+      {
+        requests: 40,
+        timeLimit: 2_000,
+        reset: () => {
+          held = undefined
+        }
+      }
+    ))
+    const { failure, found, shrunk } = error.finding
+    expect(failure._tag).toBe("Stuck")
+    expect(found.requests).toBe(40)
+    expect(shrunk.requests).toBe(2)
+    expect(shrunk.steps).toBeLessThan(found.steps)
+    expect(error.message).toMatch(/^1 request did not end in time \(r\d+\)/)
+    expect(error.message).toContain("raise timeLimit")
+  })
+
+  it("is given up when it has steps without end", async () => {
+    const error = await errorOf(
+      isolationTest(() => Effect.forever(Effect.yieldNow()), { requests: 4, timeLimit: 300 })
+    )
+    expect(error.finding.failure._tag).toBe("Stuck")
+    expect(error.finding.shrunk.requests).toBe(1)
+  })
+})
+
+describe.sequential("a picture without echarts", () => {
+  it("fails and names the package to install", async () => {
+    vi.doMock("echarts", () => {
+      throw new Error("Cannot find package 'echarts'")
+    })
+    try {
+      const { trace: { picture } } = await Effect.runPromise(trace(Effect.void))
+      await expect(picture()).rejects.toThrow(/package echarts, which is not installed: npm i -D echarts/)
+    } finally {
+      vi.doUnmock("echarts")
+    }
+  })
+})
