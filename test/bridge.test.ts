@@ -113,6 +113,19 @@ describe("what imperative code sets", () => {
       expect(yield* Request.get("user")).toBe("c")
     }).pipe(withRequest("r"), bridged))
 
+  it.live("the fiber sees, also where the code is started by a suspended effect that then waits for it", () =>
+    Effect.gen(function*() {
+      const write = async (user: string) => {
+        await sleep(1)
+        request.set("user", user)
+      }
+      yield* Effect.suspend(() => {
+        const written = write("suspended")
+        return Effect.promise(() => written)
+      })
+      expect(yield* Request.get("user")).toBe("suspended")
+    }).pipe(withRequest("r"), bridged))
+
   it.live("is seen by imperative code of later steps", () =>
     Effect.gen(function*() {
       yield* Effect.sync(() => request.set("user", "a"))

@@ -47,11 +47,31 @@ export const without = HttpRouter.empty.pipe(
   )
 )
 
+/** The same lines in the log as with the library, by the means that Effect has. */
+export const byHand = HttpRouter.empty.pipe(
+  HttpRouter.get(
+    "/users",
+    Effect.gen(function*() {
+      const { headers } = yield* HttpServerRequest.HttpServerRequest
+      const user = yield* Effect.promise(() => lookUp(headers["x-request-id"] ?? "none"))
+      yield* Effect.annotateLogs(Effect.log("looked up"), { user: user.name })
+      return HttpServerResponse.unsafeJson({ ...user, seen: user.name })
+    })
+  ),
+  HttpMiddleware.make((app) =>
+    Effect.flatMap(HttpServerRequest.HttpServerRequest, ({ headers, method, url }) =>
+      Effect.annotateLogs(app, { request_id: headers["x-request-id"] ?? "none", method, url }))
+  )
+)
+
 /** Log lines are formatted and dropped: a terminal is slower than all that is measured here. */
 const logger = Logger.replace(Logger.defaultLogger, Logger.map(Logger.logfmtLogger, () => undefined))
 
 export const libraryLayer = Layer.mergeAll(ContextLayer.logAnnotations(Request), logger).pipe(
   Layer.provideMerge(compat.layer)
 )
+
+/** The bridge alone. */
+export const bridgeLayer = Layer.provideMerge(logger, compat.layer)
 
 export const bareLayer = logger

@@ -8,7 +8,7 @@ import { once } from "node:events"
 import { createServer } from "node:http"
 import { compat } from "../../dist/index.js"
 import { ratio, suite } from "../harness.js"
-import { bareLayer, libraryLayer, Request, without, withLibrary } from "./app.js"
+import { bareLayer, bridgeLayer, byHand, libraryLayer, Request, without, withLibrary } from "./app.js"
 
 const load = fork(new URL("../load.js", import.meta.url), { stdio: ["ignore", "ignore", "inherit", "ipc"] })
 
@@ -63,7 +63,27 @@ const withStorage = await handWritten((message, response) =>
     answer(response, { ...user, seen: als.getStore().get("user") })
   }))
 
+const bare = await platform(without, bareLayer)
+
 await suite([
+  ratio({
+    id: "http-by-hand",
+    what: "the same log lines by hand, with `Effect.annotateLogs`: no context, no bridge",
+    against: "the same server without any of it",
+    unit: "requests/s",
+    sample: perSecond,
+    ours: await platform(byHand, bareLayer),
+    base: bare
+  }),
+  ratio({
+    id: "http-bridge",
+    what: "the bridge alone",
+    against: "the same server without any of it",
+    unit: "requests/s",
+    sample: perSecond,
+    ours: await platform(without, bridgeLayer),
+    base: bare
+  }),
   ratio({
     id: "http-platform",
     what: "an HTTP server (`@effect/platform-node`): context, bridge, log annotations on",
@@ -72,7 +92,7 @@ await suite([
     atLeast: 0.95,
     sample: perSecond,
     ours: await platform(withLibrary, libraryLayer),
-    base: await platform(without, bareLayer)
+    base: bare
   }),
   ratio({
     id: "http-hand-written",

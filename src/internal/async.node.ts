@@ -40,9 +40,11 @@ class Frame implements AsyncContext {
   }
 }
 
+const options = { requireManualDestroy: true }
+
 /** The async context of this moment: of all storages of the process, not only ours. */
 export const capture = (): AsyncContext =>
-  frames === undefined ? new AsyncResource("aiocontext", { requireManualDestroy: true }) : new Frame(frames)
+  frames === undefined ? new AsyncResource("aiocontext", options) : new Frame(frames)
 
 /** An async context in which no storage has a value. */
 export const root: AsyncContext = /* @__PURE__ */ capture()

@@ -869,22 +869,14 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
         }
         this.hooks.changed()
       }
-      const operation = (effect as unknown as Operation)._op
-      if (operation === "Async" || (operation === "Commit" && mayRegister(effect as unknown as Operation))) {
+      const operation = (effect as unknown as { readonly _op: string })._op
+      if (operation === "Commit" || operation === "Async") {
         this.hooks.register()
       } else if (running.registering && !arranges(operation)) {
         running.registering = false
       }
     }
   })()
-
-interface Operation {
-  readonly _op: string
-  /** A user's function, or an effect that comes first. Where a callback is registered, the function that does. */
-  readonly effect_instruction_i0: unknown
-}
-
-const mayRegister = ({ effect_instruction_i0 }: Operation): boolean => typeof effect_instruction_i0 === "function"
 
 // Operations that only arrange what comes next: no code of a user has run when the next one begins.
 const arranges = (operation: string): boolean =>
