@@ -21,12 +21,19 @@ const table = new Table({
   style: { head: [], border: [] }
 })
 
+const failures: Array<string> = []
+
 const measure = async (name: string, test: () => ReturnType<typeof demo>): Promise<void> => {
   const start = performance.now()
-  const report = await test()
-  const seconds = ((performance.now() - start) / 1000).toFixed(1)
-  table.push([name, "", report.seeds.length, report.requests, report.steps, seconds])
-  console.log(`${name}: ${report.seeds.length} seeds passed in ${seconds} seconds`)
+  try {
+    const report = await test()
+    const seconds = ((performance.now() - start) / 1000).toFixed(1)
+    table.push([name, "", report.seeds.length, report.requests, report.steps, seconds])
+    console.log(`${name}: ${report.seeds.length} seeds passed in ${seconds} seconds`)
+  } catch (error) {
+    failures.push(`${name}\n${error instanceof Error ? error.message : String(error)}`)
+    console.log(`${name}: failed`)
+  }
 }
 
 const runSubjects = async (): Promise<void> => {
@@ -53,7 +60,6 @@ interface Meta {
 
 const runTests = async (): Promise<void> => {
   process.env["ISOLATION_SEEDS"] = seeds
-  const failures: Array<string> = []
   const exceptions = new Set<string>()
   const files = new Map<string, Array<AsRequests>>()
   const report = (test: TestCase): void => {
@@ -105,9 +111,9 @@ const runTests = async (): Promise<void> => {
     const gone = Object.keys(notRequests).filter((start) => !exceptions.has(start))
     failures.push(...gone.map((start) => `test/testing/not-requests.ts: no test begins with "${start}"`))
   }
-  failures.forEach((failure) => console.error(`\n${failure}`))
-  process.exitCode = failures.length === 0 ? 0 : 1
 }
 
 await Promise.all([runSubjects(), runTests()])
 console.log(table.toString())
+failures.forEach((failure) => console.error(`\n${failure}`))
+process.exitCode = failures.length === 0 ? 0 : 1
