@@ -3,7 +3,7 @@
  */
 import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, Context, KeyNotFoundError, NoTaskError, NotAttachedError } from "aiocontext"
-import { Effect, Fiber, FiberRef, Scheduler } from "effect"
+import { Deferred, Effect, Fiber, FiberRef, Scheduler } from "effect"
 import { plain, sleep, thrown } from "./support.js"
 
 class Dict extends Context.Tag("test/suite/Dict")<Dict>({ required: [] }) {}
@@ -77,8 +77,10 @@ describe("the context, in Effect code", () => {
       class Chained extends Context.Tag("test/suite/Chained")<Chained>({ fork: Context.chain }) {}
       const parentsLater = (tag: typeof Dict | typeof Chained) =>
         Effect.gen(function*() {
-          const fiber = yield* Effect.fork(Effect.zipRight(Effect.yieldNow(), (tag as typeof Dict).has("key")))
+          const isSet = yield* Deferred.make<void>()
+          const fiber = yield* Effect.fork(Effect.zipRight(Deferred.await(isSet), (tag as typeof Dict).has("key")))
           yield* (tag as typeof Dict).set("key", 1)
+          yield* Deferred.succeed(isSet, undefined)
           return yield* Fiber.join(fiber)
         })
       expect(yield* attached(parentsLater(Dict))).toBe(false)

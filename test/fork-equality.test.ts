@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
-import { Effect, Fiber } from "effect"
+import { Deferred, Effect, Fiber } from "effect"
 
 class Chained extends Context.Tag("test/fork-equality/Chained")<Chained>({ fork: Context.chain }) {}
 class Copied extends Context.Tag("test/fork-equality/Copied")<Copied, { readonly at: Date }>({
@@ -10,12 +10,14 @@ class Copied extends Context.Tag("test/fork-equality/Copied")<Copied, { readonly
 describe("a fork whose map equals the parent's", () => {
   it.live("has a layer of its own under chain, though both are empty", () =>
     Effect.gen(function*() {
+      const isSet = yield* Deferred.make<void>()
       const child = yield* Effect.fork(Effect.gen(function*() {
-        yield* Effect.sleep(1)
+        yield* Deferred.await(isSet)
         yield* Chained.set("mine", 1)
         return yield* Chained.get("parent")
       }))
       yield* Chained.set("parent", 2)
+      yield* Deferred.succeed(isSet, undefined)
       expect(yield* Fiber.join(child)).toBe(2)
       expect(yield* Chained.has("mine")).toBe(false)
     }).pipe(Chained.provide({})))
