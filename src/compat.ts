@@ -184,6 +184,19 @@ export const make = <Self, Id extends string, Shape>(
       return modify(place, attachment, f)
     })
 
+  const flush = (task: tasks.Task, index: ReadonlyMap<string, unknown>): void => {
+    modify(
+      task,
+      attachmentOf(task, "context.set"),
+      (own) =>
+        Array.from(index).reduce(
+          (map, [key, value]) =>
+            Option.containsWith(Object.is)(HashMap.get(map, key), value) ? map : HashMap.set(map, key, value),
+          own
+        )
+    )
+  }
+
   const allAt = (operation: string): attachments.Entries => at(operation, all)
 
   const read = (place: tasks.Place, key: string, fallback: unknown): unknown => {
@@ -228,7 +241,9 @@ export const make = <Self, Id extends string, Shape>(
       return attachedPlace() !== undefined
     },
     set(key: string, value: unknown) {
-      modifyAt("context.set", HashMap.set(key, value))
+      if (!tasks.setIndexed(ref, key, value, flush)) {
+        modifyAt("context.set", HashMap.set(key, value))
+      }
     },
     has: (key: string) => Option.isSome(entryAt("context.has", key)),
     delete: (key: string) => modifyAt("context.delete", specs.remove(key)),

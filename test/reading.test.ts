@@ -44,6 +44,33 @@ describe("a key that was read many times", () => {
     })
   })
 
+  it("is as it was set last in all that the task is asked for", async () => {
+    await request.run({ request_id: "r", user: "a" }, async () => {
+      const set = (user: string) => {
+        request.set("user", "before")
+        request.set("user", user)
+      }
+      set("b")
+      expect([request.size, request.has("user"), request.toObject()]).toEqual([2, true, { request_id: "r", user: "b" }])
+      set("c")
+      expect(await compat.fork(() => request.get("user"))).toBe("c")
+      set("d")
+      expect(await request.runPromise(Request.get("user"))).toBe("d")
+      set("e")
+      const snapshot = compat.snapshot()
+      await Promise.resolve()
+      expect([snapshot(user), request.getOrThrow("user")]).toEqual(["e", "e"])
+      set("f")
+      expect([request.delete("user"), user(), request.size]).toEqual([true, undefined, 1])
+      set("g")
+      request.clear()
+      expect(request.toObject()).toEqual({ request_id: "r", user: "g" })
+      set("h")
+      request.run({ request_id: "inner" }, () => expect(user()).toBeUndefined())
+      expect(user()).toBe("h")
+    })
+  })
+
   it("does not hide another context's keys", () => {
     class Other extends Context.Tag("test/reading/Other")<Other>() {}
     const other = compat.make(Other)

@@ -24,6 +24,8 @@ export class Task {
   /** What the code has read, until it writes. */
   reading: Reading | undefined = undefined
   private base: engine.State | (() => engine.State)
+  /** Hands on what only the index of `reading` has. */
+  private flush: (() => void) | undefined = undefined
   /** A write that the base does not have yet. */
   private written: { readonly ref: engine.Local<any>; readonly value: unknown } | undefined = undefined
 
@@ -51,6 +53,7 @@ export class Task {
 
   // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
   get state(): engine.State {
+    this.handOn()
     const { written } = this
     if (written !== undefined) {
       this.base = engine.writeState(this.unwritten, written.ref, written.value)
@@ -61,6 +64,7 @@ export class Task {
 
   set state(state: engine.State) {
     this.base = state
+    this.flush = undefined
     this.written = undefined
     this.reading = undefined
   }
@@ -70,17 +74,42 @@ export class Task {
   }
 
   value<A>(ref: engine.Local<A>): A {
+    this.handOn()
     return this.written?.ref === ref ? this.written.value as A : engine.valueOf(this.unwritten, ref)
   }
 
   write<A>(ref: engine.Local<A>, value: A): void {
+    this.handOn()
     if (this.written !== undefined && this.written.ref !== ref) {
       this.base = this.state
     }
     this.written = { ref, value }
     this.reading = undefined
   }
+
+  /** Sets an entry in the index, for now there alone: a write of the state costs more than most tasks do with it. */
+  setIndexed(reading: Reading, key: string, value: unknown, flush: Flush): void {
+    let index = reading.index as Map<string, unknown>
+    if (this.flush === undefined) {
+      index = new Map(index)
+      this.reading = { ...reading, index }
+      this.flush = () => flush(this, index)
+    }
+    index.set(key, value)
+  }
+
+  private handOn(): void {
+    const { flush, reading } = this
+    if (flush !== undefined) {
+      this.flush = undefined
+      flush()
+      this.reading = reading
+    }
+  }
 }
+
+/** Gives the map of a task the entries of its index. */
+type Flush = (task: Task, index: ReadonlyMap<string, unknown>) => void
 
 /** What a task's code has read of a context: once it has paid for it, the reads that follow are those of a `Map`. */
 interface Reading {
@@ -363,6 +392,19 @@ export const indexOf = (place: Place, ref: engine.Ref): ReadonlyMap<string, unkn
 export const currentIndex = (ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
   const task = shared.storage.getStore()
   return task instanceof Task && engine.currentFiber() === undefined ? indexOf(task, ref) : undefined
+}
+
+/** Sets an entry in the index of the running code's promise task, if it has one and the task is no fiber's. */
+export const setIndexed = (ref: engine.Ref, key: string, value: unknown, flush: Flush): boolean => {
+  const task = shared.storage.getStore()
+  if (
+    task instanceof Task && task.fiber === undefined && task.origin === undefined &&
+    engine.currentFiber() === undefined && indexOf(task, ref) !== undefined
+  ) {
+    task.setIndexed(task.reading!, key, value, flush)
+    return true
+  }
+  return false
 }
 
 /** Gives a promise task the index of the entries that it starts with. */
