@@ -582,8 +582,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     const building = engine.buildingLayer(fiber)
     if (parent === undefined) {
       inherit(fiber)
-    }
-    if (holder === undefined && building === undefined) {
+    } else if (holder === undefined && building === undefined) {
       return
     }
     const state = new BridgedFiber(
