@@ -28,7 +28,7 @@ class Frame implements AsyncContext {
     this.frame = frames.getAsyncContext()
   }
 
-  runInAsyncScope<Args extends Array<any>, A>(f: (...args: Args) => A, _self?: undefined, ...args: Args): A {
+  runInAsyncScope<Args extends Array<unknown>, A>(f: (...args: Args) => A, _self?: undefined, ...args: Args): A {
     const { getAsyncContext, setAsyncContext } = this.frames
     const before = getAsyncContext()
     setAsyncContext(this.frame)

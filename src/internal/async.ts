@@ -4,7 +4,7 @@
 
 /** A captured async context. */
 export interface AsyncContext {
-  runInAsyncScope<Args extends Array<any>, A>(f: (...args: Args) => A, self?: undefined, ...args: Args): A
+  runInAsyncScope<Args extends Array<unknown>, A>(f: (...args: Args) => A, self?: undefined, ...args: Args): A
 }
 
 /** A value that follows the async context. */

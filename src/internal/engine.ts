@@ -294,7 +294,7 @@ export const forkState = (state: State): State => {
 /** A state with other stacks: the same one where `f` sets none. */
 const edit = (
   state: State,
-  f: (set: (ref: FiberRef.FiberRef<any>, stack: Stack | undefined) => void) => void
+  f: (set: <A>(ref: FiberRef.FiberRef<A>, stack: Stack | undefined) => void) => void
 ): State => {
   let locals: Locals | undefined
   f((ref, stack) => {

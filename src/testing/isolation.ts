@@ -5,7 +5,7 @@ import type * as Effect from "effect/Effect"
 import * as Layer from "effect/Layer"
 import type * as Context from "../Context.js"
 import { run } from "./run.js"
-import type { Failure, Leak, Outcome, Plan, Setup, Storage, TestRequest, Watched } from "./run.js"
+import type { AnyRequest, Failure, Leak, Outcome, Plan, Setup, Storage, TestRequest, Watched } from "./run.js"
 import { sameKind, shrink } from "./shrink.js"
 import type { Failed } from "./shrink.js"
 import * as stack from "./stack.js"
@@ -150,7 +150,7 @@ const seedsOf = ({ seed, seeds = 20 }: IsolationOptions<any, any, any>): Readonl
 }
 
 const setupOf = (
-  subject: (request: TestRequest<any>) => unknown,
+  subject: (request: AnyRequest) => unknown,
   { timeLimit = 5_000, ...options }: IsolationOptions<any, any, any>
 ): Setup => ({
   subject,
@@ -265,7 +265,7 @@ export const isolationTest: {
     options: IsolationOptions<Self, Values, ROut> & { readonly values: (request: RequestName) => Values }
   ): Promise<IsolationReport>
 } = (
-  subject: (request: TestRequest<any>) => unknown,
+  subject: (request: AnyRequest) => unknown,
   options: IsolationOptions<any, any, any> = {}
 ): Promise<IsolationReport> => {
   const site = stack.callSite()

@@ -43,6 +43,9 @@ export interface TestRequest<Values> {
   readonly waitPromise: () => Promise<void>
 }
 
+// A subject takes the values of its own type: `any` is what all of them take.
+export type AnyRequest = TestRequest<any>
+
 /** An `AsyncLocalStorage`, of whatever library. */
 export interface Storage<A> {
   /** What the running code is in. */
@@ -54,12 +57,12 @@ export interface Storage<A> {
 /** A storage to watch, and what a request enters it with. */
 export interface Watched {
   readonly storage: Storage<unknown>
-  readonly store: (request: TestRequest<any>) => unknown
+  readonly store: (request: AnyRequest) => unknown
 }
 
 /** What to run. */
 export interface Setup {
-  readonly subject: (request: TestRequest<any>) => unknown
+  readonly subject: (request: AnyRequest) => unknown
   readonly context: Context.TagClass<any, string, any> | undefined
   readonly storages: ReadonlyArray<Watched>
   readonly values: (request: { readonly id: string; readonly index: number; readonly mark: string }) => object
@@ -291,7 +294,7 @@ class Run implements worlds.Observer {
   // requests
   // ---------------------------------------------------------------------------------------------------------------
 
-  private request(index: number): TestRequest<any> {
+  private request(index: number): AnyRequest {
     const draws = seeded(this.plan.seed, 1_000 + index + this.plan.shift * stride)
     const named = { id: nameOf(index), index, mark: markOf(index) }
     const values = this.setup.values(named)
