@@ -2,7 +2,7 @@
  * Measures contestants in turns: in each round all of them run, one after the other, and a ratio is taken within the
  * round. What disturbs the machine for longer than a round disturbs both sides of a ratio.
  */
-import { measure } from "mitata"
+import { do_not_optimize as keep, measure } from "mitata"
 
 /** How many rounds a row is measured in. */
 export const rounds = Number(process.env.BENCH_ROUNDS ?? 15)
@@ -33,12 +33,42 @@ const time = async ({ operations = 1, run }) => {
 /** A contestant that does `operations` in one call. */
 export const contestant = (operations, run) => ({ operations, run })
 
+/** A contestant that does one thing. What it gives is kept: an engine drops a read that nobody looks at. */
+export const once = (run) => contestant(1, () => keep(run()))
+
+/** A contestant that reads each of some keys. */
+export const reads = (keys, read) =>
+  contestant(keys.length, () => {
+    for (const key of keys) {
+      keep(read(key))
+    }
+  })
+
+/**
+ * Has the engine see all contestants in turns before it compiles any: code that they share (`getStore`, say) would else be
+ * compiled for the first of them alone.
+ */
+const introduce = async (contestants) => {
+  for (let call = 0; call < calls; call++) {
+    for (const [, { operations = 1, run }] of contestants) {
+      if (call < Math.ceil(calls / operations)) {
+        await run()
+      }
+    }
+  }
+}
+
+const calls = 400
+
 /**
  * Measures a row in rounds. `ours`, `base` and `peers` are contestants, or whatever the row's `sample` takes.
  */
 const measureRow = async ({ ours, base, peers = {}, sample = time, rounds: own = rounds, warmUp = true, ...row }) => {
   const contestants = Object.entries({ base, ours, ...peers })
   const samples = Object.fromEntries(contestants.map(([name]) => [name, []]))
+  if (sample === time) {
+    await introduce(contestants)
+  }
   for (let round = warmUp ? -1 : 0; round < own; round++) {
     // the order turns, so that nobody always runs after the same neighbour
     const turn = Math.max(round, 0) % contestants.length

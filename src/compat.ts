@@ -27,6 +27,7 @@ import type * as Context from "./Context.js"
 import { Ctx } from "./Context.js"
 import { KeyNotFoundError, NotAttachedError } from "./errors.js"
 import * as attachments from "./internal/attachment.js"
+import type * as bags from "./internal/bag.js"
 import * as engine from "./internal/engine.js"
 import * as specs from "./internal/spec.js"
 import * as tasks from "./internal/task.js"
@@ -184,12 +185,12 @@ export const make = <Self, Id extends string, Shape>(
       return modify(place, attachment, f)
     })
 
-  const flush = (task: tasks.Task, index: ReadonlyMap<string, unknown>): void => {
+  const flush = (task: tasks.Task, index: bags.Bag): void => {
     modify(
       task,
       attachmentOf(task, "context.set"),
       (own) =>
-        Array.from(index).reduce(
+        Object.entries(index).reduce(
           (map, [key, value]) =>
             Option.containsWith(Object.is)(HashMap.get(map, key), value) ? map : HashMap.set(map, key, value),
           own
@@ -221,6 +222,16 @@ export const make = <Self, Id extends string, Shape>(
 
   const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("context.entries"))
 
+  // in an object that has accessors of its own, the JavaScript engine looks up each member by its name
+  const accessors = {
+    get attached() {
+      return attachedPlace() !== undefined
+    },
+    get size() {
+      return HashMap.size(allAt("context.size"))
+    }
+  }
+
   const map = {
     get(key: string, fallback?: unknown) {
       const index = tasks.currentIndex(ref)
@@ -237,9 +248,6 @@ export const make = <Self, Id extends string, Shape>(
       const place = attachedPlace()
       return place === undefined ? fallback : read(place, key, fallback)
     },
-    get attached() {
-      return attachedPlace() !== undefined
-    },
     set(key: string, value: unknown) {
       if (!tasks.setIndexed(ref, key, value, flush)) {
         modifyAt("context.set", HashMap.set(key, value))
@@ -250,9 +258,6 @@ export const make = <Self, Id extends string, Shape>(
     clear() {
       modifyAt("context.clear", specs.clear(spec))
     },
-    get size() {
-      return HashMap.size(allAt("context.size"))
-    },
     keys: () => HashMap.keys(allAt("context.keys")),
     values: () => HashMap.values(allAt("context.values")),
     entries,
@@ -261,13 +266,13 @@ export const make = <Self, Id extends string, Shape>(
     toObject: () => Object.fromEntries(allAt("context.toObject")),
     run<A>(entries: object, f: () => A): A {
       checkFunction("context.run", f)
-      const seed = specs.indexOf("context.run", entries)
+      const seed = specs.bagOf("context.run", entries)
       const parent = engine.forkState(tasks.rootState())
       const task = tasks.make(() =>
         engine.attachState(
           parent,
           ref,
-          specs.attach(spec, HashMap.fromIterable(seed), engine.serviceOf(parent, id), false, tag)
+          specs.attach(spec, HashMap.fromIterable(Object.entries(seed)), engine.serviceOf(parent, id), false, tag)
         )
       )
       if (!attachments.isLinked(spec)) {
@@ -279,12 +284,12 @@ export const make = <Self, Id extends string, Shape>(
       toPromise(runFork(effect, options)),
     runFork
   }
-  return map as unknown as ContextMap<Self, Shape>
+  return Object.assign(Object.create(accessors), map)
 }
 
-const readIndex = (index: ReadonlyMap<string, unknown>, key: string, fallback: unknown): unknown => {
-  const value = index.get(key)
-  return value !== undefined || index.has(key) ? value : fallback
+const readIndex = (index: bags.Bag, key: string, fallback: unknown): unknown => {
+  const value = index[key]
+  return value !== undefined || key in index ? value : fallback
 }
 
 /**

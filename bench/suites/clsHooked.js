@@ -2,7 +2,7 @@
 import clsHooked from "cls-hooked"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { compat } from "../../dist/index.js"
-import { contestant, ratio, suite } from "../harness.js"
+import { once, ratio, reads, suite } from "../harness.js"
 import { Ctx, entries } from "./fixtures.js"
 
 const context = compat.make(Ctx)
@@ -18,6 +18,7 @@ const fill = (entries) => {
 }
 
 const eight = entries(8)
+const keys = Object.keys(eight)
 const four = entries(4)
 const fourPairs = Object.entries(four)
 
@@ -28,17 +29,15 @@ const inTask = (f) =>
       return context.run(eight, f)
     }))
 
-const once = (run) => contestant(1, run)
-
 await suite([
   ratio({
     id: "cls-hooked-get",
     what: "`context.get`, beside `cls-hooked`",
     against: "`als.getStore().get(key)`",
     underPeers: true,
-    ours: once(() => context.get("key_3")),
-    base: once(() => als.getStore().get("key_3")),
-    peers: { "cls-hooked": once(() => namespace.get("key_3")) },
+    ours: reads(keys, (key) => context.get(key)),
+    base: reads(keys, (key) => als.getStore().get(key)),
+    peers: { "cls-hooked": reads(keys, (key) => namespace.get(key)) },
     within: inTask
   }),
   ratio({

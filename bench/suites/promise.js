@@ -7,7 +7,7 @@ import { Effect } from "effect"
 import { ClsServiceManager } from "nestjs-cls"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { compat } from "../../dist/index.js"
-import { contestant, ratio, suite } from "../harness.js"
+import { once, ratio, reads, suite } from "../harness.js"
 import { Ctx, entries } from "./fixtures.js"
 
 const context = compat.make(Ctx)
@@ -22,6 +22,7 @@ const otelContext = (from, entries) =>
 const nothing = () => undefined
 
 const eight = entries(8)
+const keys = Object.keys(eight)
 const four = entries(4)
 const fourPairs = Object.entries(four)
 
@@ -44,16 +45,14 @@ const inFiber = (f) =>
     )
   )
 
-const once = (run) => contestant(1, run)
-
 const peersOfGet = {
-  "@fastify/request-context": once(() => requestContext.get("key_3")),
-  "@opentelemetry/api": once(() => otel.active().getValue(otelKeys.key_3)),
-  "nestjs-cls": once(() => cls.get("key_3"))
+  "@fastify/request-context": reads(keys, (key) => requestContext.get(key)),
+  "@opentelemetry/api": reads(keys, (key) => otel.active().getValue(otelKeys[key])),
+  "nestjs-cls": reads(keys, (key) => cls.get(key))
 }
 
-const get = once(() => context.get("key_3"))
-const getBase = once(() => als.getStore().get("key_3"))
+const get = reads(keys, (key) => context.get(key))
+const getBase = reads(keys, (key) => als.getStore().get(key))
 
 let n = 0
 

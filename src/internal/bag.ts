@@ -4,8 +4,15 @@
  * A bag is an immutable record of properties, so whoever holds one keeps what it had; a write makes a new one, O(n).
  */
 
-/** The properties of an object. It has no prototype, so that its keys are its own. */
+/** The properties of an object. Nothing is in its prototype, so that its keys are its own. */
 export type Bag = { readonly [key: PropertyKey]: unknown }
+
+// Quick to make and to read: what `Object.create(null)` gives is a hash table to the JavaScript engine.
+const Properties = /* @__PURE__ */ (() => {
+  function Properties() {}
+  Properties.prototype = Object.create(null)
+  return Properties as unknown as new() => Bag
+})()
 
 /** Where an object's properties live. */
 export interface Keeper {
@@ -15,7 +22,7 @@ export interface Keeper {
 }
 
 /** A bag with the properties of an object. */
-export const fromObject = (entries: object): Bag => Object.assign(Object.create(null), entries)
+export const fromObject = (entries: object): Bag => Object.assign(new Properties(), entries)
 
 /** A bag without properties. */
 export const empty: Bag = fromObject({})

@@ -406,6 +406,11 @@ export const detachState = (state: State): State =>
 export const currentFiber = (): AnyFiber | undefined =>
   (globalThis as { ["effect/FiberCurrent"]?: AnyFiber })["effect/FiberCurrent"]
 
+/** Readies the engine's global for readers: one that is there from the start is read several times as fast. */
+export const declareCurrentFiber = (): void => {
+  Object.assign(globalThis, { ["effect/FiberCurrent"]: currentFiber() })
+}
+
 /** An effect of the fiber that runs it. */
 export const withFiber: <A, E = never, R = never>(
   f: (fiber: AnyFiber) => Effect.Effect<A, E, R>

@@ -9,6 +9,7 @@ import * as async from "#async"
 import * as HashMap from "effect/HashMap"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
+import * as bags from "./bag.js"
 import * as engine from "./engine.js"
 import { globalValue } from "./global.js"
 import type { Access } from "./spec.js"
@@ -89,13 +90,13 @@ export class Task {
 
   /** Sets an entry in the index, for now there alone: a write of the state costs more than most tasks do with it. */
   setIndexed(reading: Reading, key: string, value: unknown, flush: Flush): void {
-    let index = reading.index as Map<string, unknown>
+    let index = reading.index!
     if (this.flush === undefined) {
-      index = new Map(index)
+      index = bags.fromObject(index)
       this.reading = { ...reading, index }
       this.flush = () => flush(this, index)
     }
-    index.set(key, value)
+    ;(index as { [key: string]: unknown })[key] = value
   }
 
   private handOn(): void {
@@ -109,15 +110,15 @@ export class Task {
 }
 
 /** Gives the map of a task the entries of its index. */
-type Flush = (task: Task, index: ReadonlyMap<string, unknown>) => void
+type Flush = (task: Task, index: bags.Bag) => void
 
-/** What a task's code has read of a context: once it has paid for it, the reads that follow are those of a `Map`. */
+/** What a task's code has read of a context: once it has paid for it, the reads that follow are those of an object. */
 interface Reading {
   readonly ref: engine.Ref
   /** The state that the map is from, where it is a fiber's. */
   readonly state: engine.State | undefined
   reads: number
-  index: ReadonlyMap<string, unknown> | undefined
+  index: bags.Bag | undefined
 }
 
 interface Origin {
@@ -183,12 +184,15 @@ interface Shared {
 }
 
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
-const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => ({
-  storage: async.makeStorage<Task | Part>(),
-  roots: new WeakSet(),
-  program: new Task(engine.emptyState, undefined, undefined),
-  host: undefined
-}))
+const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => {
+  engine.declareCurrentFiber()
+  return {
+    storage: async.makeStorage<Task | Part>(),
+    roots: new WeakSet(),
+    program: new Task(engine.emptyState, undefined, undefined),
+    host: undefined
+  }
+})
 
 // -----------------------------------------------------------------------------------------------------------------
 // the running task
@@ -381,17 +385,18 @@ const fiberStateOf = (task: Task): engine.State | undefined =>
   task.fiber === undefined ? undefined : engine.stateOf(task.fiber)
 
 /** The entries of a context in a promise task, where its code has read them often enough, or was started with them. */
-export const indexOf = (place: Place, ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
-  const reading = isTask(place) ? place.reading : undefined
+export const indexOf = (place: Place, ref: engine.Ref): bags.Bag | undefined => {
+  // none but a task has one
+  const { reading } = place as Task
   return reading !== undefined && reading.ref === ref && reading.state === fiberStateOf(place as Task)
     ? reading.index
     : undefined
 }
 
 /** The same for the running code, where it is a promise task's: the shortest way from a key to its value. */
-export const currentIndex = (ref: engine.Ref): ReadonlyMap<string, unknown> | undefined => {
+export const currentIndex = (ref: engine.Ref): bags.Bag | undefined => {
   const task = shared.storage.getStore()
-  return task instanceof Task && engine.currentFiber() === undefined ? indexOf(task, ref) : undefined
+  return task !== undefined && engine.currentFiber() === undefined ? indexOf(task, ref) : undefined
 }
 
 /** Sets an entry in the index of the running code's promise task, if it has one and the task is no fiber's. */
@@ -408,7 +413,7 @@ export const setIndexed = (ref: engine.Ref, key: string, value: unknown, flush: 
 }
 
 /** Gives a promise task the index of the entries that it starts with. */
-export const startReading = (task: Task, ref: engine.Ref, index: ReadonlyMap<string, unknown>): void => {
+export const startReading = (task: Task, ref: engine.Ref, index: bags.Bag): void => {
   task.reading = { ref, state: undefined, reads: 0, index }
 }
 
@@ -420,7 +425,7 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
     if (reading === undefined || reading.ref !== ref || reading.state !== state) {
       place.reading = { ref, state, reads: 1, index: undefined }
     } else if (++reading.reads > HashMap.size(entries)) {
-      reading.index = new Map(entries)
+      reading.index = bags.fromObject(Object.fromEntries(entries))
     }
   }
 }
