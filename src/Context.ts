@@ -17,6 +17,7 @@
  */
 import * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Exit from "effect/Exit"
 import * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -319,9 +320,14 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     [specs.SpecId]: spec,
     ref,
     get: (key: string, fallback?: unknown) =>
-      attached("get", (fiber, attachment) => {
+      // as `attached`, with one function less: the operation that a program does most often
+      engine.withFiber((fiber) => {
+        const attachment = attachmentOf(fiber)
+        if (attachment === undefined) {
+          return Effect.die(notAttached("get"))
+        }
         const found = entry(fiber, attachment, key)
-        return found._tag === "Some" ? found.value : fallback
+        return Exit.succeed(found._tag === "Some" ? found.value : fallback)
       }),
     getOption,
     getOrFail: (key: string) =>

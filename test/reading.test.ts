@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { compat, Context } from "aiocontext"
+import { compat, Context, context } from "aiocontext"
 import { Effect } from "effect"
 
 class Request extends Context.Tag("test/reading/Request")<Request, {
@@ -27,6 +27,21 @@ describe("a key that was read many times", () => {
       request.delete("user")
       expect(often(user)).toBeUndefined()
       expect(often(() => request.get("user", "none"))).toBe("none")
+    })
+  })
+
+  it.each(["__proto__", "constructor", "toString", "0"])("may be named %s", (key) => {
+    context.run({}, () => {
+      const read = () => [context.get(key, "none"), context.peek(key), context.has(key), context.toObject()]
+      expect(often(read)).toEqual(["none", undefined, false, {}])
+      context.set(key, 1)
+      expect(often(() => context.get(key))).toBe(1)
+      expect(read()).toEqual([1, 1, true, { [key]: 1 }])
+      context.set(key, undefined)
+      expect(often(read)).toEqual([undefined, undefined, true, { [key]: undefined }])
+      context.run({ [key]: 2 }, () => expect(context.get(key)).toBe(2))
+      expect(context.delete(key)).toBe(true)
+      expect(often(read)).toEqual(["none", undefined, false, {}])
     })
   })
 

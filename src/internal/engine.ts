@@ -204,7 +204,7 @@ export const servicesOfFiber = (fiber: AnyFiber): Iterable<unknown> => fiber.cur
 export const valueOf: <A>(state: State, ref: Local<A>) => A = read
 
 /** The value of a fiber ref in a fiber. */
-export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => fiber.getFiberRef(ref)
+export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => read(stateOf(fiber), ref)
 
 // The fiber that promise tasks write as: older than every fiber that comes after it.
 const taskId = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
