@@ -53,7 +53,9 @@ interface FiberInternals extends AnyFiber {
   start(effect: Effect.Effect<unknown, unknown>): void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
-  refreshRefCache?(this: unknown): void
+  refreshRefCache(this: unknown): void
+  currentScheduler: Scheduler.Scheduler
+  readonly currentSupervisor: Supervision
 }
 
 // What every fiber ref has; the published types leave it out.
@@ -657,8 +659,6 @@ export const toError: (cause: Cause.Cause<unknown>) => Error = Runtime.makeFiber
 /** A fiber whose slice runs now, in its own async context. */
 export interface Running {
   readonly fiber: AnyFiber
-  /** The bridge that the fiber has. */
-  bridge: Bridge | undefined
   /** The fiber's state when promise code last took it. */
   state: State | undefined
   /** A user's code registers a callback, and no other code of a user has run since. */
@@ -685,6 +685,8 @@ export interface BridgeHooks {
   wrap(task: () => void, fiber: AnyFiber): () => void
   /** The same for a task without a fiber: it runs in the async context of the call. */
   wrapLoose(task: () => void): () => void
+  /** A fiber that got the bridge from what another one had, and has not been scheduled since, waits for the first time. */
+  suspend(fiber: AnyFiber): void
   /** The running fiber takes up work again. */
   resume(): void
   /** The running fiber's state is another one than `running.state`. */
@@ -698,27 +700,38 @@ export interface BridgeHooks {
 }
 
 /** One provision of the bridge: in force until its scope is closed. */
-export interface Bridge {
+interface Bridge extends AnySupervisor {
   readonly hooks: BridgeHooks
-  readonly outer: Bridge | undefined
+  readonly outer?: Bridge | undefined
   closed: boolean
 }
 
-const bridgeRef: FiberRef.FiberRef<Bridge | undefined> = /* @__PURE__ */ globalValue(
-  "aiocontext/bridge",
-  () => FiberRef.unsafeMake<Bridge | undefined>(undefined)
-)
+type AnySupervisor = Supervisor.Supervisor<any>
 
-const open = (bridge: Bridge | undefined): Bridge | undefined => {
-  let current = bridge
-  while (current !== undefined && current.closed) {
-    current = current.outer
-  }
-  return current
+// A fiber has the bridge as its supervisor, which children inherit: one fiber ref more to copy, and no other. Told by its
+// tag: another copy of the package may have made it.
+const isBridge = (supervisor: Supervision): supervisor is Bridge => supervisor._tag === "aiocontext/Bridge"
+
+interface Supervision extends AnySupervisor {
+  readonly _tag?: unknown
+  /** Two supervisors that are zipped. */
+  readonly left?: Supervision
+  readonly right?: Supervision
 }
 
+/** The bridge in a supervisor, if one is in force. */
+const bridgeIn = (supervisor: Supervision): Bridge | undefined => {
+  if (isBridge(supervisor)) {
+    return supervisor.closed ? supervisor.outer && bridgeIn(supervisor.outer) : supervisor
+  }
+  const { left, right } = supervisor
+  return (left && bridgeIn(left)) ?? (right && bridgeIn(right))
+}
+
+const bridgeOf = (fiber: AnyFiber): Bridge | undefined => bridgeIn((fiber as FiberInternals).currentSupervisor)
+
 /** Whether a fiber runs under the bridge. */
-export const isBridged = (fiber: AnyFiber): boolean => open(fiber.getFiberRef(bridgeRef)) !== undefined
+export const isBridged = (fiber: AnyFiber): boolean => bridgeOf(fiber) !== undefined
 
 // The rule of Effect's own schedulers: a fiber yields when it has done as many operations in a row as a fiber ref of its
 // says.
@@ -729,9 +742,7 @@ const limiting = /* @__PURE__ */ (() => [
 ])()
 
 class BridgedScheduler implements Scheduler.Scheduler {
-  constructor(readonly inner: Scheduler.Scheduler, readonly hooks: BridgeHooks) {
-    innerSchedulers.set(this, inner)
-  }
+  constructor(readonly inner: Scheduler.Scheduler, readonly hooks: BridgeHooks) {}
 
   // Runs before every operation. Effect's schedulers look up the fiber's limit each time, which is the same for as long as
   // the state is.
@@ -797,37 +808,41 @@ const mustYield = (fiber: AnyFiber): boolean =>
   RuntimeFlags.isEnabled((fiber as FiberInternals).currentRuntimeFlags, RuntimeFlags.CooperativeYielding) &&
   isBridged(fiber)
 
-// one a process: a copy of the package knows what another one has wrapped
-const innerSchedulers = /* @__PURE__ */ globalValue(
-  "aiocontext/innerSchedulers",
-  () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
-)
-
-const isWrapped = (scheduler: Scheduler.Scheduler): boolean =>
-  scheduler instanceof BridgedScheduler || innerSchedulers.has(scheduler)
-
-const wrapScheduler = (inner: Scheduler.Scheduler, hooks: BridgeHooks): Scheduler.Scheduler => {
-  if (isWrapped(inner)) {
-    return inner
-  }
-  let wrapped = wrappedSchedulers.get(inner)
+const wrapScheduler = (scheduler: Scheduler.Scheduler, hooks: BridgeHooks): Scheduler.Scheduler => {
+  let wrapped = wrappedSchedulers.get(scheduler)
   if (wrapped === undefined) {
-    wrapped = new BridgedScheduler(inner, hooks)
-    wrappedSchedulers.set(inner, wrapped)
+    wrapped = new BridgedScheduler(scheduler, hooks)
+    wrappedSchedulers.set(scheduler, wrapped).set(wrapped, wrapped)
   }
   return wrapped
 }
 
+// one a process: a copy of the package knows what another one has wrapped
 const wrappedSchedulers = /* @__PURE__ */ globalValue(
   "aiocontext/schedulers",
   () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
 )
 
+// A fiber keeps what its state says where it reads it each time. Under the bridge its scheduler is the one of its state,
+// wrapped, whatever a region sets.
+const refreshBridged = /* @__PURE__ */ globalValue("aiocontext/refresh", () =>
+  function(this: FiberInternals): void {
+    classOf(this).refreshRefCache.call(this)
+    const bridge = bridgeOf(this)
+    if (bridge !== undefined) {
+      this.currentScheduler = wrapScheduler(this.currentScheduler, bridge.hooks)
+    }
+  })
+
+const classOf = (fiber: AnyFiber): FiberInternals => Object.getPrototypeOf(fiber)
+
 // in an expression that a bundler may drop
 const BridgeSupervisor = /* @__PURE__ */ (() =>
   class BridgeSupervisor extends Supervisor.AbstractSupervisor<void> {
     override readonly value: Effect.Effect<void> = Effect.void
-    constructor(readonly hooks: BridgeHooks) {
+    readonly _tag = "aiocontext/Bridge"
+    closed = false
+    constructor(readonly hooks: BridgeHooks, readonly outer?: Bridge | undefined) {
       super()
     }
 
@@ -837,7 +852,7 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       parent: Option.Option<AnyFiber>,
       fiber: Fiber.RuntimeFiber<A, E>
     ): void {
-      if (isBridged(fiber)) {
+      if (keepBridged(fiber, this.hooks)) {
         startState(fiber, Option.getOrUndefined(parent))
         this.hooks.start(fiber, Option.getOrUndefined(parent))
         startInside(fiber, Option.isNone(parent) ? this.hooks : undefined)
@@ -854,6 +869,14 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
     override onResume(fiber: AnyFiber): void {
       if (this.hooks.running?.fiber === fiber) {
         this.hooks.resume()
+      } else {
+        keepBridged(fiber, this.hooks)
+      }
+    }
+
+    override onSuspend(fiber: AnyFiber): void {
+      if (this.hooks.running?.fiber !== fiber && keepBridged(fiber, this.hooks)) {
+        this.hooks.suspend(fiber)
       }
     }
 
@@ -861,13 +884,12 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
     override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
       const { running } = this.hooks
       if (running === undefined || running.fiber !== fiber) {
-        keepBridged(fiber)
+        keepBridged(fiber, this.hooks)
         return
       }
       running.operation++
       if (running.state !== stateOf(fiber)) {
-        // the scheduler in force may be another one from here on
-        if (!isKept(running) && keepBridged(fiber) === undefined) {
+        if (!keepBridged(fiber, this.hooks)) {
           return
         }
         this.hooks.changed()
@@ -886,36 +908,25 @@ const arranges = (operation: string): boolean =>
   operation === "OnFailure" || operation === "OnSuccess" || operation === "OnSuccessAndFailure" ||
   operation === "UpdateRuntimeFlags" || operation === "WithRuntime"
 
-const supervisors = /* @__PURE__ */ globalValue(
-  "aiocontext/supervisors",
-  () => new WeakMap<BridgeHooks, AnySupervisor>()
-)
+const none = /* @__PURE__ */ (() => internals<AnySupervisor>(FiberRef.currentSupervisor).initial)()
 
-const supervisorOf = (hooks: BridgeHooks): AnySupervisor => {
-  let supervisor = supervisors.get(hooks)
-  if (supervisor === undefined) {
-    supervisor = new BridgeSupervisor(hooks)
-    supervisors.set(hooks, supervisor)
+/** Two supervisors as one: `whole`, where those are its parts. */
+const zip = (left: AnySupervisor, right: AnySupervisor, whole?: Supervision): AnySupervisor =>
+  left === none
+    ? right
+    : right === none
+    ? left
+    : left === whole?.left && right === whole.right
+    ? whole
+    : left.zip(right)
+
+/** The supervisors that are none of ours. */
+const othersIn = (supervisor: Supervision): AnySupervisor => {
+  const { left, right } = supervisor
+  if (left === undefined || right === undefined) {
+    return isBridge(supervisor) ? none : supervisor
   }
-  return supervisor
-}
-
-type AnySupervisor = Supervisor.Supervisor<any>
-
-const supervision = /* @__PURE__ */ (() => internals<AnySupervisor>(FiberRef.currentSupervisor))()
-
-const patchSupervisor = (from: AnySupervisor, to: AnySupervisor, current: AnySupervisor): AnySupervisor =>
-  supervision.patch(supervision.diff(from, to))(current)
-
-const unsupervise = (current: AnySupervisor, own: AnySupervisor): AnySupervisor => {
-  const others = patchSupervisor(own, supervision.initial, current)
-  // built anew from none, so that nothing is left where there were no others
-  return patchSupervisor(supervision.initial, others, supervision.initial)
-}
-
-const supervise = (current: AnySupervisor, own: AnySupervisor): AnySupervisor => {
-  const others = unsupervise(current, own)
-  return others === supervision.initial ? own : others.zip(own)
+  return zip(othersIn(left), othersIn(right), supervisor)
 }
 
 // Effect keeps supervisors in a fiber ref that is one a copy of Effect, and a process may have two: a CommonJS program
@@ -933,50 +944,48 @@ const learnSupervisorRef = (fiber: AnyFiber): void => {
   } = {
     getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
   }
-  ;(fiber as FiberInternals).refreshRefCache?.call(reader)
+  classOf(fiber).refreshRefCache.call(reader)
   if (reader.currentSupervisor !== undefined) {
     supervisorRefs.add(reader.currentSupervisor.ref)
   }
 }
 
-const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge): State => {
-  const locals = copyMap(state.locals)
-  const set = <A>(ref: FiberRef.FiberRef<A>, value: A) => locals.set(ref, stackOf(locals.get(ref), id, value, true))
-  set(bridgeRef, bridge)
-  set(FiberRef.currentScheduler, wrapScheduler(read(state, FiberRef.currentScheduler), bridge.hooks))
-  for (const ref of supervisorRefs) {
-    set(ref, supervise(read(state, ref), supervisorOf(bridge.hooks)))
-  }
-  return FiberRefs.unsafeMake(locals)
+/** A state with a bridge, in place of another one or of none. */
+const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefined): State => {
+  return edit(state, (set) => {
+    for (const ref of supervisorRefs) {
+      const current = read(state, ref)
+      const supervisor = zip(othersIn(current), bridge ?? none)
+      if (supervisor !== current) {
+        set(ref, supervisor === none ? undefined : stackOf(state.locals.get(ref), id, supervisor, true))
+      }
+    }
+  })
 }
 
 /** A state whose fibers run under the bridge. */
 export const withBridge = (state: State, hooks: BridgeHooks): State =>
-  open(read(state, bridgeRef)) === undefined
-    ? bridgeState(state, taskId, { hooks, outer: undefined, closed: false })
+  bridgeIn(read(state, FiberRef.currentSupervisor)) === undefined
+    ? bridgeState(state, taskId, new BridgeSupervisor(hooks))
     : state
 
 /**
  * Sees to it that a fiber which has the bridge is scheduled and watched by it, whatever it was started with; takes it
- * off a fiber whose bridge is closed. Gives the bridge that the fiber has.
+ * off a fiber whose bridge is closed. Tells whether the fiber has it.
  */
-export const keepBridged = (fiber: AnyFiber): Bridge | undefined => {
-  const bridge = open(fiber.getFiberRef(bridgeRef))
-  if (bridge === undefined) {
-    dropBridge(fiber, undefined)
-    return undefined
+export const keepBridged = (fiber: AnyFiber, hooks: BridgeHooks): boolean => {
+  if (!isBridged(fiber)) {
+    dropBridge(fiber, hooks)
+    return false
   }
   const flagged = fiber as FiberInternals
-  if (!isWrapped(fiber.currentScheduler)) {
-    setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
+  if (flagged.refreshRefCache !== refreshBridged) {
+    flagged.refreshRefCache = refreshBridged
+    flagged.refreshRefCache()
   }
   flagged.currentRuntimeFlags = RuntimeFlags.enable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
-  return bridge
+  return true
 }
-
-// The same without a lookup, for a fiber that is watched.
-const isKept = ({ bridge, fiber }: Running): boolean =>
-  bridge !== undefined && !bridge.closed && isWrapped(fiber.currentScheduler)
 
 // Whoever starts a run waits for its first lines, and goes on in its own async context. Other fibers get the method that
 // they have: objects that look alike to the JavaScript engine are faster to run.
@@ -987,28 +996,19 @@ const startInside = (fiber: AnyFiber, hooks: BridgeHooks | undefined): void => {
     : (effect) => hooks.runFirst(fiber, () => start.call(fiber, effect))
 }
 
-const dropBridge = (fiber: AnyFiber, outer: Bridge | undefined): void => {
-  const held = fiber.getFiberRef(bridgeRef)
-  if (held === undefined) {
+const dropBridge = (fiber: AnyFiber, hooks: BridgeHooks): void => {
+  const outer = bridgeOf(fiber)
+  const state = bridgeState(stateOf(fiber), fiber.id(), outer)
+  if (state === stateOf(fiber)) {
     return
   }
-  const state = stateOf(fiber)
-  const locals = copyMap(state.locals)
-  const id = fiber.id()
-  const set = <A>(ref: FiberRef.FiberRef<A>, value: A) =>
-    put(locals, ref, value === internals(ref).initial ? undefined : stackOf(locals.get(ref), id, value, true))
-  set(bridgeRef, outer)
   if (outer === undefined) {
-    const scheduler = read(state, FiberRef.currentScheduler)
-    set(FiberRef.currentScheduler, innerSchedulers.get(scheduler) ?? scheduler)
-    for (const ref of supervisorRefs) {
-      set(ref, unsupervise(read(state, ref), supervisorOf(held.hooks)))
-    }
     const flagged = fiber as FiberInternals
+    flagged.refreshRefCache = classOf(fiber).refreshRefCache
     flagged.currentRuntimeFlags = RuntimeFlags.disable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
-    held.hooks.leave(fiber)
+    hooks.leave(fiber)
   }
-  setState(fiber, FiberRefs.unsafeMake(locals))
+  setState(fiber, state)
 }
 
 /**
@@ -1031,14 +1031,14 @@ export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
     Layer.scopedDiscard(withFinalizer(
       (fiber) => {
         learnSupervisorRef(fiber)
-        const bridge: Bridge = { hooks, outer: open(fiber.getFiberRef(bridgeRef)), closed: false }
+        const bridge = new BridgeSupervisor(hooks, bridgeOf(fiber))
         setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
-        keepBridged(fiber)
+        keepBridged(fiber, hooks)
         return bridge
       },
       (fiber, bridge) => {
         bridge.closed = true
-        dropBridge(fiber, open(fiber.getFiberRef(bridgeRef)))
+        dropBridge(fiber, hooks)
       }
     ))
   )

@@ -144,7 +144,6 @@ const isPart = (place: Place | undefined): place is Part => (place as Partial<Pa
 
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
-  bridge: engine.Bridge | undefined = undefined
   state: engine.State | undefined = undefined
   registering = false
   registeredIn = 0
@@ -175,8 +174,6 @@ const setBridged = (fiber: engine.AnyFiber, bridged: BridgedFiber | undefined): 
 
 interface Shared {
   readonly storage: Storage<Task | Part>
-  /** Fibers without a parent that have inherited: once for all, wherever they enter a bridge again. */
-  readonly roots: WeakSet<engine.AnyFiber>
   /** What is set outside every task, for the tasks that start there. */
   readonly program: Task
   /** The fiber that called, synchronously, what made a promise task current. */
@@ -188,7 +185,6 @@ const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => {
   engine.declareCurrentFiber()
   return {
     storage: async.makeStorage<Task | Part>(),
-    roots: new WeakSet(),
     program: new Task(engine.emptyState, undefined, undefined),
     host: undefined
   }
@@ -536,8 +532,7 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 const runSlice = (fiber: BridgedFiber, run: () => void): void => {
-  fiber.bridge = engine.keepBridged(fiber.fiber)
-  if (fiber.bridge === undefined) {
+  if (!engine.keepBridged(fiber.fiber, hooks)) {
     run()
     return
   }
@@ -552,10 +547,10 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
   }
 }
 
-/** What a fiber without a parent has from the code that started it. */
+/** What a fiber without a parent has from the code that started it: once for all, wherever it enters a bridge again. */
 function inherit(fiber: engine.AnyFiber): void {
-  if (!shared.roots.has(fiber) && bridgedOf(fiber) === undefined) {
-    shared.roots.add(fiber)
+  if (!(BridgedId in fiber)) {
+    setBridged(fiber, undefined)
     const starter = shared.storage.getStore()
     engine.inherit(fiber, (local) => valueOf(starter ?? shared.program, local), starter !== undefined)
   }
@@ -621,6 +616,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     }
     return state.scheduled!
   },
+  suspend: bridged,
   wrapLoose(task) {
     const context = async.capture()
     return () => context.runInAsyncScope(task)
