@@ -4,7 +4,7 @@ import { Effect, Layer, Logger } from "effect"
 import { compat, Context } from "../../dist/index.js"
 import * as ContextLayer from "../../dist/Layer.js"
 
-export class Request extends Context.Tag("bench/Request")() {}
+class Request extends Context.Tag("bench/Request")() {}
 
 const request = compat.make(Request)
 
@@ -22,7 +22,7 @@ const lookUpHere = async () => {
 }
 
 /** A lookup in promise code and a log line, in a request that has a context. */
-export const withLibrary = HttpRouter.empty.pipe(
+const withLibrary = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/users",
     Effect.gen(function*() {
@@ -35,7 +35,7 @@ export const withLibrary = HttpRouter.empty.pipe(
 )
 
 /** The same, with the request id handed on by hand. */
-export const without = HttpRouter.empty.pipe(
+const without = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/users",
     Effect.gen(function*() {
@@ -48,7 +48,7 @@ export const without = HttpRouter.empty.pipe(
 )
 
 /** The same lines in the log as with the library, by the means that Effect has. */
-export const byHand = HttpRouter.empty.pipe(
+const byHand = HttpRouter.empty.pipe(
   HttpRouter.get(
     "/users",
     Effect.gen(function*() {
@@ -67,11 +67,13 @@ export const byHand = HttpRouter.empty.pipe(
 /** Log lines are formatted and dropped: a terminal is slower than all that is measured here. */
 const logger = Logger.replace(Logger.defaultLogger, Logger.map(Logger.logfmtLogger, () => undefined))
 
-export const libraryLayer = Layer.mergeAll(ContextLayer.logAnnotations(Request), logger).pipe(
-  Layer.provideMerge(compat.layer)
-)
-
-/** The bridge alone. */
-export const bridgeLayer = Layer.provideMerge(logger, compat.layer)
-
-export const bareLayer = logger
+/** The app and the layer below it, by what they have of the library. */
+export const apps = {
+  bare: { app: without, layer: logger },
+  byHand: { app: byHand, layer: logger },
+  bridge: { app: without, layer: Layer.provideMerge(logger, compat.layer) },
+  library: {
+    app: withLibrary,
+    layer: Layer.mergeAll(ContextLayer.logAnnotations(Request), logger).pipe(Layer.provideMerge(compat.layer))
+  }
+}

@@ -1,16 +1,12 @@
-/** Requests per second over loopback. The load comes from a process of its own. */
-import { HttpServer } from "@effect/platform"
-import { NodeHttpServer } from "@effect/platform-node"
-import { Layer, ManagedRuntime } from "effect"
-import { AsyncLocalStorage } from "node:async_hooks"
+/** Requests per second over loopback. Each server and the load have a process of their own. */
 import { fork } from "node:child_process"
 import { once } from "node:events"
-import { createServer } from "node:http"
-import { compat } from "../../dist/index.js"
 import { ratio, suite } from "../harness.js"
-import { bareLayer, bridgeLayer, byHand, libraryLayer, Request, without, withLibrary } from "./app.js"
 
-const load = fork(new URL("../load.js", import.meta.url), { stdio: ["ignore", "ignore", "inherit", "ipc"] })
+const start = (file, ...args) =>
+  fork(new URL(`../${file}`, import.meta.url), args, { stdio: ["ignore", "ignore", "inherit", "ipc"] })
+
+const load = start("load.js")
 
 const perSecond = async (port) => {
   load.send({ port, amount: 2000, connections: 32 })
@@ -21,49 +17,16 @@ const perSecond = async (port) => {
   return perSecond
 }
 
-const platform = async (app, layer) => {
-  const server = createServer()
-  const serve = HttpServer.serve(app).pipe(
-    Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1" })),
-    Layer.provide(layer)
-  )
-  await ManagedRuntime.make(serve).runtime()
-  return server.address().port
+const serve = async (kind, name) => {
+  const [port] = await once(start("server.js", kind, name), "message")
+  for (let i = 0; i < 5; i++) {
+    // until its code is compiled
+    await perSecond(port)
+  }
+  return port
 }
 
-const handWritten = async (handle) => {
-  const server = createServer(handle)
-  await once(server.listen(0, "127.0.0.1"), "listening")
-  return server.address().port
-}
-
-const answer = (response, user) => {
-  response.setHeader("content-type", "application/json")
-  response.end(JSON.stringify(user))
-}
-
-const lookUp = async (id) => ({ id, name: "Ann" })
-
-const context = compat.make(Request)
-const als = new AsyncLocalStorage()
-
-const entriesOf = ({ headers, method, url }) => ({ request_id: headers["x-request-id"], method, url })
-
-const withContext = await handWritten((message, response) =>
-  context.run(entriesOf(message), async () => {
-    const user = await lookUp(context.get("request_id"))
-    context.set("user", user.name)
-    answer(response, { ...user, seen: context.get("user") })
-  }))
-
-const withStorage = await handWritten((message, response) =>
-  als.run(new Map(Object.entries(entriesOf(message))), async () => {
-    const user = await lookUp(als.getStore().get("request_id"))
-    als.getStore().set("user", user.name)
-    answer(response, { ...user, seen: als.getStore().get("user") })
-  }))
-
-const bare = await platform(without, bareLayer)
+const bare = await serve("platform", "bare")
 
 await suite([
   ratio({
@@ -72,7 +35,7 @@ await suite([
     against: "the same server without any of it",
     unit: "requests/s",
     sample: perSecond,
-    ours: await platform(byHand, bareLayer),
+    ours: await serve("platform", "byHand"),
     base: bare
   }),
   ratio({
@@ -81,7 +44,7 @@ await suite([
     against: "the same server without any of it",
     unit: "requests/s",
     sample: perSecond,
-    ours: await platform(without, bridgeLayer),
+    ours: await serve("platform", "bridge"),
     base: bare
   }),
   ratio({
@@ -91,7 +54,7 @@ await suite([
     unit: "requests/s",
     atLeast: 0.95,
     sample: perSecond,
-    ours: await platform(withLibrary, libraryLayer),
+    ours: await serve("platform", "library"),
     base: bare
   }),
   ratio({
@@ -101,7 +64,7 @@ await suite([
     unit: "requests/s",
     atLeast: 0.97,
     sample: perSecond,
-    ours: withContext,
-    base: withStorage
+    ours: await serve("handWritten", "context"),
+    base: await serve("handWritten", "storage")
   })
 ])

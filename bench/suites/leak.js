@@ -2,13 +2,13 @@
 import { HttpApp } from "@effect/platform"
 import { ManagedRuntime } from "effect"
 import { difference, suite } from "../harness.js"
-import { libraryLayer, withLibrary } from "./app.js"
+import { apps } from "./app.js"
 
 const total = Number(process.env.BENCH_REQUESTS ?? 1_000_000)
 const first = total / 10
 const concurrent = 100
 
-const handle = HttpApp.toWebHandlerRuntime(await ManagedRuntime.make(libraryLayer).runtime())(withLibrary)
+const handle = HttpApp.toWebHandlerRuntime(await ManagedRuntime.make(apps.library.layer).runtime())(apps.library.app)
 
 const request = async (i) => {
   const response = await handle(new Request("http://localhost/users", { headers: { "x-request-id": `r-${i}` } }))
