@@ -422,20 +422,22 @@ export const withFiber: <A, E = never, R = never>(
 export const syncWithFiber = <A>(f: (fiber: AnyFiber) => A): Effect.Effect<A> =>
   withFiber((fiber) => Effect.succeed(f(fiber)))
 
-// The finalizer is the scope's own. `Effect.addFinalizer` would run it with the fiber refs of the time when it was added,
-// and put those of the region back after it.
-const withFinalizer = <A>(
+// What a layer does. The finalizer is the scope's own: `Effect.addFinalizer` would run it with the fiber refs of the time
+// when it was added, and put those of the region back after it. It is there before there is anything to release, so that
+// no interruption comes between.
+const withFinalizer = <A extends object, Id>(
   acquire: (fiber: AnyFiber) => A,
-  release: (fiber: AnyFiber, acquired: A) => void
-): Effect.Effect<A, never, Scope.Scope> =>
-  Effect.uninterruptible(Effect.flatMap(Effect.scope, (scope) =>
-    withFiber((fiber) => {
-      const acquired = acquire(fiber)
-      return Effect.as(
-        Scope.addFinalizer(scope, syncWithFiber((fiber) => release(fiber, acquired))),
-        acquired
-      )
-    })))
+  release: (fiber: AnyFiber, acquired: A) => void,
+  services: (acquired: A) => Context.Context<Id>
+): Effect.Effect<Context.Context<Id>, never, Scope.Scope> =>
+  withFiber((fiber) => {
+    let acquired: A | undefined
+    const finalizer = syncWithFiber((fiber) => acquired && release(fiber, acquired))
+    return Effect.map(
+      Scope.addFinalizer(serviceOfFiber(fiber, Scope.Scope.key) as Scope.Scope, finalizer),
+      () => services(acquired = acquire(fiber))
+    )
+  })
 
 /** Attaches a context, and gives what goes back to where it was not. */
 const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): () => void => {
@@ -538,7 +540,7 @@ const renew = (fiber: AnyFiber, mirror: Mirror): void => {
 
 /** A layer under which log lines or spans carry a context's entries. */
 export const mirrorLayer = (options: Mirrored): Layer.Layer<never> =>
-  Layer.scopedDiscard(withFinalizer(
+  Layer.scopedContext(withFinalizer(
     (fiber) => {
       const mirror: Mirror = { ...options, closed: false, follow }
       renew(fiber, mirror)
@@ -547,7 +549,8 @@ export const mirrorLayer = (options: Mirrored): Layer.Layer<never> =>
     (fiber, mirror) => {
       mirror.closed = true
       renew(fiber, mirror)
-    }
+    },
+    Context.empty
   ))
 
 /** Runs an effect with a context attached, and leaves nothing of it behind. */
@@ -577,18 +580,19 @@ export const provideAttachment = <A, E, R>(
 export const layerAttachment = <Id, E, R>(
   tag: Context.Tag<Id, any>,
   ref: Ref,
-  make: Effect.Effect<(fiber: AnyFiber) => Attachment, E, R>
+  entries: Effect.Effect<Entries, E, R>,
+  make: (fiber: AnyFiber, seed: Entries) => Attachment
 ): Layer.Layer<Id, E, R> =>
-  Layer.scoped(
-    tag,
-    Effect.flatMap(make, (make) =>
+  Layer.scopedContext(
+    Effect.flatMap(entries, (seed) =>
       withFinalizer(
         (fiber) => {
-          const attachment = make(fiber)
+          const attachment = make(fiber, seed)
           writeFiber(fiber, ref, pushed(stateOf(fiber), ref, attachment), true, undefined, attachment)
           return attachment
         },
-        (fiber, attachment) => leave(fiber, ref, attachment)
+        (fiber, attachment) => leave(fiber, ref, attachment),
+        (attachment) => Context.make(tag, attachment)
       ))
   )
 
@@ -1028,7 +1032,7 @@ export const approachLayer = <A, E, R>(hooks: BridgeHooks, layer: Layer.Layer<A,
 export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
   approachLayer(
     hooks,
-    Layer.scopedDiscard(withFinalizer(
+    Layer.scopedContext(withFinalizer(
       (fiber) => {
         learnSupervisorRef(fiber)
         const bridge = new BridgeSupervisor(hooks, bridgeOf(fiber))
@@ -1039,7 +1043,8 @@ export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
       (fiber, bridge) => {
         bridge.closed = true
         dropBridge(fiber, hooks)
-      }
+      },
+      Context.empty
     ))
   )
 

@@ -2,7 +2,7 @@
  * What the modules of the library know of a context tag: its definition, its fiber ref, and how it is attached.
  */
 import type * as EffectContext from "effect/Context"
-import * as Effect from "effect/Effect"
+import type * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
@@ -119,6 +119,6 @@ export const layer = <Self, E, R>(
   engine.layerAttachment(
     tag,
     spec.ref,
-    Effect.map(entries, (seed) => (fiber: engine.AnyFiber) =>
-      attach(spec, seed, engine.serviceOfFiber(fiber, tag.key), true, self))
+    entries,
+    (fiber, seed) => attach(spec, seed, engine.serviceOfFiber(fiber, tag.key), true, self)
   )
