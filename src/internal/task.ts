@@ -25,8 +25,6 @@ export class Task {
   /** What the code has read, until it writes. */
   reading: Reading | undefined = undefined
   private base: engine.State | (() => engine.State)
-  /** Hands on what only the index of `reading` has. */
-  private flush: (() => void) | undefined = undefined
   /** A write that the base does not have yet. */
   private written: { readonly ref: engine.Local<any>; readonly value: unknown } | undefined = undefined
 
@@ -65,7 +63,6 @@ export class Task {
 
   set state(state: engine.State) {
     this.base = state
-    this.flush = undefined
     this.written = undefined
     this.reading = undefined
   }
@@ -91,18 +88,18 @@ export class Task {
   /** Sets an entry in the index, for now there alone: a write of the state costs more than most tasks do with it. */
   setIndexed(reading: Reading, key: string, value: unknown, flush: Flush): void {
     let index = reading.index!
-    if (this.flush === undefined) {
+    if (reading.flush === undefined) {
       index = bags.fromObject(index)
-      this.reading = { ...reading, index }
-      this.flush = () => flush(this, index)
+      this.reading = { ...reading, index, flush: () => flush(this, index) }
     }
     ;(index as { [key: string]: unknown })[key] = value
   }
 
   private handOn(): void {
-    const { flush, reading } = this
-    if (flush !== undefined) {
-      this.flush = undefined
+    const { reading } = this
+    if (reading?.flush !== undefined) {
+      const { flush } = reading
+      reading.flush = undefined
       flush()
       this.reading = reading
     }
@@ -119,6 +116,8 @@ interface Reading {
   readonly state: engine.State | undefined
   reads: number
   index: bags.Bag | undefined
+  /** Hands on what only the index has. */
+  flush: (() => void) | undefined
 }
 
 interface Origin {
@@ -150,13 +149,15 @@ class BridgedFiber implements engine.Running, Origin {
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined = undefined
   operation = 0
-  /** The memo map of the layer that was being built when the fiber started. */
-  building: unknown = undefined
-  /** The parent of a fiber that a layer starts, until it is known whether the fiber outlives the layer's building. */
-  builder: engine.AnyFiber | undefined = undefined
-  run: (() => void) | undefined = undefined
-  scheduled: (() => void) | undefined = undefined
+  /** Of a fiber that was started while a layer was being built: the layer's memo map. */
+  layer: Building | undefined = undefined
   constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
+}
+
+interface Building {
+  readonly memoMap: unknown
+  /** The parent of a fiber that the layer itself starts, until it is known whether the fiber outlives the building. */
+  builder: engine.AnyFiber | undefined
 }
 
 // On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
@@ -410,7 +411,7 @@ export const setIndexed = (ref: engine.Ref, key: string, value: unknown, flush: 
 
 /** Gives a promise task the index of the entries that it starts with. */
 export const startReading = (task: Task, ref: engine.Ref, index: bags.Bag): void => {
-  task.reading = { ref, state: undefined, reads: 0, index }
+  task.reading = { ref, state: undefined, reads: 0, index, flush: undefined }
 }
 
 /** Counts a read. One for each entry, and an index costs no more than the reads before it did. */
@@ -419,7 +420,7 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
     const { reading } = place
     const state = fiberStateOf(place)
     if (reading === undefined || reading.ref !== ref || reading.state !== state) {
-      place.reading = { ref, state, reads: 1, index: undefined }
+      place.reading = { ref, state, reads: 1, index: undefined, flush: undefined }
     } else if (++reading.reads > HashMap.size(entries)) {
       reading.index = bags.fromObject(Object.fromEntries(entries))
     }
@@ -591,9 +592,8 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
         ? async.capture()
         : holder.context.runInAsyncScope(async.capture)
     )
-    state.building = building
-    if (parent !== undefined && building !== undefined && building !== holder?.building) {
-      state.builder = parent
+    if (building !== undefined) {
+      state.layer = { memoMap: building, builder: building === holder?.layer?.memoMap ? undefined : parent }
     }
     setBridged(fiber, state)
   },
@@ -602,19 +602,16 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
   },
   wrap(task, fiber) {
     const state = bridged(fiber)
-    if (state.builder !== undefined) {
+    if (state.layer?.builder !== undefined) {
       // a fiber that a layer starts and that outlives its building belongs to no request
-      if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+      if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.layer.builder)) {
         state.context = async.root.runInAsyncScope(async.capture)
         engine.inherit(fiber, (local) => valueOf(shared.program, local), false)
       }
-      state.builder = undefined
+      state.layer.builder = undefined
     }
-    if (state.run !== task) {
-      state.run = task
-      state.scheduled = () => runSlice(state, task)
-    }
-    return state.scheduled!
+    // not kept: a suspended fiber would hold it for as long as it waits
+    return () => runSlice(state, task)
   },
   suspend: bridged,
   wrapLoose(task) {
