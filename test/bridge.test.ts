@@ -375,18 +375,19 @@ describe("the bridge", () => {
       const exit = yield* Effect.exit(Effect.sync(() => context.get("x")))
       expect(String(exit)).toContain("BridgeError")
     }))
+  // one for all runs: Node 20 keeps each storage that was ever entered
+  const handedOn = new AsyncLocalStorage<string>()
   it.live("a fiber that got the bridge with another one's fiber refs keeps its own async context", () =>
     Effect.gen(function*() {
       const refs = yield* Effect.getFiberRefs
       const gate = yield* Deferred.make<void>()
-      const storage = new AsyncLocalStorage<string>()
-      const seen = storage.run("its own", () =>
+      const seen = handedOn.run("its own", () =>
         Effect.runPromise(Effect.gen(function*() {
           yield* Effect.setFiberRefs(refs)
           yield* Deferred.await(gate)
-          return [storage.getStore(), yield* Effect.promise(async () => request.get("request_id"))]
+          return [handedOn.getStore(), yield* Effect.promise(async () => request.get("request_id"))]
         })))
-      storage.run("its waker's", () => setTimeout(() => Deferred.unsafeDone(gate, Effect.void), 1))
+      handedOn.run("its waker's", () => setTimeout(() => Deferred.unsafeDone(gate, Effect.void), 1))
       expect(yield* Effect.promise(() => seen)).toEqual(["its own", "handed on"])
     }).pipe(withRequest("handed on"), bridged))
   it.live("a fiber woken through a deferred and a queue", () =>
