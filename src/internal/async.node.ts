@@ -49,9 +49,6 @@ export const capture = (): AsyncContext =>
 /** An async context in which no storage has a value. */
 export const root: AsyncContext = /* @__PURE__ */ capture()
 
-/** A value that follows the async context. */
-export const makeStorage = <A>(): Storage<A> => new AsyncLocalStorage<A>()
-
 /**
  * Whether an async context keeps what code that runs in it enters. It does on Node 20 and 22, where the context hangs
  * on the resource; where it is an immutable frame (Node 24, Bun, Deno) it must be captured anew when the code is done.
@@ -60,5 +57,11 @@ export const keepsWrites: boolean = /* @__PURE__ */ (() => {
   const storage = new AsyncLocalStorage<boolean>()
   const context = capture()
   context.runInAsyncScope(() => storage.enterWith(true))
-  return context.runInAsyncScope(() => storage.getStore()) === true
+  const kept = context.runInAsyncScope(() => storage.getStore()) === true
+  // a storage in use costs each promise of the process
+  storage.disable()
+  return kept
 })()
+
+/** A value that follows the async context. */
+export const makeStorage = <A>(): Storage<A> => new AsyncLocalStorage<A>()

@@ -6,6 +6,7 @@ export const notRequests: Readonly<Record<string, string>> = {
   "test/architecture.test.ts": "reads the sources and runs nothing",
   "test/copies.test.ts": "loads the package anew, for the whole process",
   "test/errors.test.ts": "pins messages and ends the process's tasks; nothing in it runs beside something else",
+  "test/loading.test.ts": "runs in a process of its own",
   "test/memory.test.ts": "measures the heap",
   "test/values.test.ts": "nothing in it runs beside something else",
   "test/attack/imperative.test.ts > what a step sets > costs the same": "measures real time",
