@@ -1,7 +1,7 @@
 /**
  * The async context of Node, Bun and Deno. The only file that reaches `node:async_hooks`.
  */
-import { AsyncLocalStorage, AsyncResource } from "node:async_hooks"
+import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from "node:async_hooks"
 import type { AsyncContext, Storage } from "./async.js"
 
 /** Whether promise code keeps its task across an `await`. */
@@ -63,5 +63,17 @@ export const keepsWrites: boolean = /* @__PURE__ */ (() => {
   return kept
 })()
 
-/** A value that follows the async context. */
-export const makeStorage = <A>(): Storage<A> => new AsyncLocalStorage<A>()
+/**
+ * A value that follows the async context.
+ *
+ * Where it hangs on the resource, it is a property under a symbol of the storage's. All storages of a process read theirs
+ * in one function, which the JavaScript engine can prepare for none of the symbols: one of our own takes half as long.
+ */
+export const makeStorage = <A>(): Storage<A> => {
+  const storage: Storage<A> = new AsyncLocalStorage<A>()
+  const symbol: unknown = Reflect.get(storage, "kResourceStore")
+  if (keepsWrites && typeof symbol === "symbol") {
+    storage.getStore = () => (executionAsyncResource() as { [symbol]: A | undefined })[symbol]
+  }
+  return storage
+}
