@@ -281,18 +281,6 @@ const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
   return own.has(ref) ? [[taskId, value]] : Equal.equals(value, stack[0][1]) ? stack : [[taskId, value], ...stack]
 }
 
-/** The state of a child task. */
-export const forkState = (state: State): State => {
-  if (state === emptyState) {
-    return state
-  }
-  const locals: Locals = new Map()
-  for (const [ref, stack] of state.locals) {
-    locals.set(ref, forkStack(ref, stack))
-  }
-  return FiberRefs.unsafeMake(locals)
-}
-
 /** A state with other stacks: the same one where `f` sets none. */
 const edit = (
   state: State,
@@ -305,6 +293,17 @@ const edit = (
   })
   return locals === undefined ? state : FiberRefs.unsafeMake(locals)
 }
+
+/** The state of a child task: its parent's very state where no fiber ref forks. */
+export const forkState = (state: State): State =>
+  edit(state, (set) => {
+    for (const [ref, stack] of state.locals) {
+      const forked = forkStack(ref, stack)
+      if (forked !== stack) {
+        set(ref, forked)
+      }
+    }
+  })
 
 const forgetParent = (state: State, id: FiberId.Runtime): State =>
   edit(state, (set) => {
