@@ -17,7 +17,6 @@
  */
 import * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
@@ -297,12 +296,17 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   const notAttached = (operation: string): NotAttachedError =>
     new NotAttachedError({ context: id, operation: `${operation} of "${id}"` })
 
-  const attached = <A>(operation: string, f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A) =>
-    engine.withFiber((fiber) => {
-      const attachment = attachmentOf(fiber)
+  const attachmentOrThrow = (fiber: engine.AnyFiber, operation: string): attachments.Attachment => {
+    const attachment = attachmentOf(fiber)
+    if (attachment === undefined) {
       // the types rule this out, so it is a defect
-      return attachment === undefined ? Effect.die(notAttached(operation)) : Effect.succeed(f(fiber, attachment))
-    })
+      throw notAttached(operation)
+    }
+    return attachment
+  }
+
+  const attached = <A>(operation: string, f: (fiber: engine.AnyFiber, attachment: attachments.Attachment) => A) =>
+    engine.syncWithFiber((fiber) => f(fiber, attachmentOrThrow(fiber, operation)))
 
   const writing = (operation: string, f: attachments.Modify) =>
     attached(operation, (fiber, attachment) => {
@@ -321,13 +325,9 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     ref,
     get: (key: string, fallback?: unknown) =>
       // as `attached`, with one function less: the operation that a program does most often
-      engine.withFiber((fiber) => {
-        const attachment = attachmentOf(fiber)
-        if (attachment === undefined) {
-          return Effect.die(notAttached("get"))
-        }
-        const found = entry(fiber, attachment, key)
-        return Exit.succeed(found._tag === "Some" ? found.value : fallback)
+      engine.syncWithFiber((fiber) => {
+        const found = entry(fiber, attachmentOrThrow(fiber, "get"), key)
+        return found._tag === "Some" ? found.value : fallback
       }),
     getOption,
     getOrFail: (key: string) =>

@@ -419,7 +419,8 @@ export const withFiber: <A, E = never, R = never>(
 
 /** Something that the fiber which runs it does at once. */
 export const syncWithFiber = <A>(f: (fiber: AnyFiber) => A): Effect.Effect<A> =>
-  withFiber((fiber) => Effect.succeed(f(fiber)))
+  // one operation, where `withFiber` takes another one for what the function gives
+  Effect.sync(() => f(currentFiber()!))
 
 // What a layer does. The finalizer is the scope's own: `Effect.addFinalizer` would run it with the fiber refs of the time
 // when it was added, and put those of the region back after it. It is there before there is anything to release, so that
