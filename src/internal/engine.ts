@@ -560,21 +560,20 @@ export const provideAttachment = <A, E, R>(
   make: (fiber: AnyFiber) => Attachment
 ): Effect.Effect<A, E, R> =>
   // a third of the operations that `acquireUseRelease` takes, which is for releases that are effects
-  Effect.uninterruptibleMask((restore) =>
-    withFiber((fiber) => {
-      const leave = enterRegion(fiber, ref, make(fiber))
-      return Effect.matchCauseEffect(restore(effect), {
-        onFailure: (cause) => {
-          leave()
-          return Effect.failCause(cause)
-        },
-        onSuccess: (value) => {
-          leave()
-          return Effect.succeed(value)
-        }
-      })
+  Effect.uninterruptibleMask((restore) => {
+    const fiber = currentFiber()!
+    const leave = enterRegion(fiber, ref, make(fiber))
+    return Effect.matchCauseEffect(restore(effect), {
+      onFailure: (cause) => {
+        leave()
+        return Effect.failCause(cause)
+      },
+      onSuccess: (value) => {
+        leave()
+        return Effect.succeed(value)
+      }
     })
-  )
+  })
 
 /** A layer that attaches a context. Its finalizer only tidies up: nothing is wrong where it does not reach the fiber. */
 export const layerAttachment = <Id, E, R>(
