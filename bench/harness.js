@@ -4,6 +4,8 @@
  */
 import { do_not_optimize as keep, measure } from "mitata"
 
+export { keep }
+
 /** How many rounds a row is measured in. */
 export const rounds = Number(process.env.BENCH_ROUNDS ?? 15)
 
@@ -73,7 +75,8 @@ const measureRow = async ({ ours, base, peers = {}, sample = time, rounds: own =
     // the order turns, so that nobody always runs after the same neighbour
     const turn = Math.max(round, 0) % contestants.length
     for (const [name, contestant] of [...contestants.slice(turn), ...contestants.slice(0, turn)]) {
-      globalThis.gc()
+      // not a full one: with it V8 drops what it has learnt of the code, and compiles anew in the midst of the round
+      globalThis.gc({ type: "minor" })
       const value = await sample(contestant)
       if (round >= 0) {
         samples[name].push(value)

@@ -1,6 +1,6 @@
 /** The map in Effect code. */
 import { Effect, Fiber, FiberRef, HashMap } from "effect"
-import { contestant, ratio, suite } from "../harness.js"
+import { contestant, keep, ratio, suite } from "../harness.js"
 import { Ctx, entries, hashMap, ref, repeat } from "./fixtures.js"
 
 const times = 1000
@@ -36,11 +36,17 @@ await suite([
     what: "`Ctx.get`, map of 8",
     against: "`FiberRef.get` and `HashMap.get`",
     atMost: 1,
-    ours: withContext(8, () => Ctx.get("key_3")),
+    ours: program(
+      Effect.gen(function*() {
+        for (let i = 0; i < times; i++) {
+          keep(yield* Ctx.get("key_3"))
+        }
+      }).pipe(Ctx.provide(entries(8)))
+    ),
     base: program(
       Effect.gen(function*() {
         for (let i = 0; i < times; i++) {
-          HashMap.get(yield* FiberRef.get(ref), "key_3")
+          keep(HashMap.get(yield* FiberRef.get(ref), "key_3"))
         }
       }).pipe(Effect.locally(ref, hashMap(8)))
     )
