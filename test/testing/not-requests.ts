@@ -11,5 +11,7 @@ export const notRequests: Readonly<Record<string, string>> = {
   "test/values.test.ts": "nothing in it runs beside something else",
   "test/attack/imperative.test.ts > what a step sets > costs the same": "measures real time",
   "test/attack/one-fiber.test.ts": "nothing in it runs beside something else",
+  "test/bridge.test.ts > the bridge > lets others go on":
+    "its order is that of Effect's own scheduler, whose place the kit takes",
   "test/bridge.test.ts > what imperative code sets > costs the same": "takes as long as a thousand requests"
 }
