@@ -1,5 +1,6 @@
 /** What the bridge adds to a fiber's own work. */
 import { Effect, Layer, ManagedRuntime } from "effect"
+import { AsyncLocalStorage } from "node:async_hooks"
 import { compat } from "../../dist/index.js"
 import { contestant, ratio, suite } from "../harness.js"
 import { repeat } from "./fixtures.js"
@@ -15,6 +16,13 @@ const syncs = repeat(10_000, (i) => Effect.sync(() => i))
 const settled = Promise.resolve()
 const suspensions = repeat(1000, () => Effect.promise(() => settled))
 
+const storage = new AsyncLocalStorage()
+const entering = repeat(1000, (i) =>
+  Effect.promise(() => {
+    storage.enterWith(i)
+    return settled
+  }))
+
 await suite([
   ratio({
     id: "sync-1000",
@@ -23,6 +31,13 @@ await suite([
     atMost: 1.1,
     ours: program(bridged, 10, syncs),
     base: program(bare, 10, syncs)
+  }),
+  ratio({
+    id: "suspension-by-hand",
+    what: "a suspension on a promise that enters an `AsyncLocalStorage`, without the library",
+    against: "one that does not",
+    ours: program(bare, 1000, entering),
+    base: program(bare, 1000, suspensions)
   }),
   ratio({
     id: "suspension",

@@ -1,5 +1,5 @@
 /** The map in Effect code. */
-import { Effect, Fiber, FiberRef, HashMap } from "effect"
+import { Context, Effect, Fiber, FiberRef, HashMap } from "effect"
 import { contestant, keep, ratio, suite } from "../harness.js"
 import { Ctx, entries, hashMap, ref, repeat } from "./fixtures.js"
 
@@ -26,6 +26,8 @@ const setRow = (count, atMost) =>
   })
 
 const forkAndJoin = () => Effect.flatMap(Effect.fork(Effect.void), Fiber.join)
+
+class Service extends Context.Tag("bench/Service")() {}
 
 const provided = Ctx.provide(entries(8))
 const located = Effect.locally(ref, hashMap(8))
@@ -61,6 +63,15 @@ await suite([
     atMost: 1.5,
     ours: withContext(512, set),
     base: withContext(8, set)
+  }),
+  ratio({
+    id: "fork-join-by-hand",
+    what: "fork and join of a child, with a service and a fiber ref of one's own",
+    against: "the same without",
+    ours: program(
+      repeat(times, forkAndJoin).pipe(Effect.locally(ref, hashMap(8)), Effect.provideService(Service, entries(8)))
+    ),
+    base: program(repeat(times, forkAndJoin))
   }),
   ratio({
     id: "fork-join",
