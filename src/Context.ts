@@ -265,12 +265,12 @@ const checked = (
 ): { readonly fork: Fork; readonly join: Join } => {
   const { fork = copy, join = "isolate" } = options ?? {}
   if (typeof id !== "string") {
-    throw specs.mistake(`Context.Tag takes the context's id, a string, as in Context.Tag("app/Request")`, id)
+    throw specs.mistake(`Context.Tag takes an id, as in Context.Tag("app/Request")`, id)
   }
   const at = `Context.Tag(${JSON.stringify(id)}): `
   if (typeof fork !== "function") {
     throw specs.mistake(
-      `${at}fork is Context.copy, Context.deepCopy, Context.chain, Context.share or a function of the parent's HashMap`,
+      `${at}fork is a strategy, as Context.copy, or a function of the parent's HashMap`,
       fork
     )
   }

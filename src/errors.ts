@@ -35,14 +35,12 @@ export class NoTaskError extends NoTaskErrorBase {
     if (this.advice !== undefined) {
       return `${this.operation}: ${this.advice}`
     }
-    const start =
-      `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or call this from` +
-      ` a fiber under compat.layer: Effect.provide(program, compat.layer).`
     return this.browser === true
-      ? `${start} A browser cannot follow promise code: it loses its task at the first await, so take the task with it:` +
-        ` const inTask = compat.snapshot() before the await, inTask(() => …) after it.`
-      : `${start} Promise code that a fiber outside compat.layer started loses its task at the first await and ends up` +
-        ` here too.`
+      ? `${this.operation}: no task is running here. Start one with context.run({ … }, fn). In a browser promise code loses` +
+        ` its task at the first await: take it along, const inTask = compat.snapshot() before it, inTask(fn) after it.`
+      : `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or provide the bridge to the` +
+        ` fiber that started this code, which else loses its task at the first await: Effect.provide(program,` +
+        ` compat.layer).`
   }
 }
 
@@ -58,8 +56,8 @@ const BridgeErrorBase: TaggedError<"BridgeError", {
  */
 export class BridgeError extends BridgeErrorBase {
   override get message(): string {
-    return `${this.operation}: the fiber that called this runs outside compat.layer, so imperative code cannot follow` +
-      ` it. Provide the bridge once, at the root of the app: Effect.provide(program, compat.layer).`
+    return `${this.operation}: the fiber that called this runs outside compat.layer. Provide the bridge once, at the root` +
+      ` of the app: Effect.provide(program, compat.layer).`
   }
 }
 
@@ -76,8 +74,7 @@ const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
 export class NotAttachedError extends NotAttachedErrorBase {
   override get message(): string {
     return `${this.operation}: the context "${this.context}" is not attached to the running task. Attach it with` +
-      ` Effect.provide(program, Tag.layer({ … })) or Tag.provide({ … }), or in promise code with` +
-      ` compat.make(Tag).run({ … }, fn), where Tag is the class whose id is "${this.context}".`
+      ` Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn).`
   }
 }
 
@@ -91,8 +88,9 @@ const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
  */
 export class KeyNotFoundError extends KeyNotFoundErrorBase {
   override get message(): string {
-    return `The context "${this.context}" has no key ${JSON.stringify(this.key)} here. Set it first with` +
-      ` set(${JSON.stringify(this.key)}, value), or read it with get(${JSON.stringify(this.key)}, fallback).`
+    const key = JSON.stringify(this.key)
+    return `The context "${this.context}" has no key ${key} here. Set it with set(${key}, value), or read it with` +
+      ` get(${key}, fallback).`
   }
 }
 
@@ -114,10 +112,12 @@ export class ForkError extends ForkErrorBase {
   override get message(): string {
     const reason = this.cause instanceof Error ? this.cause.message : describe(this.cause)
     return this.key === undefined
-      ? `The fork function of the context "${this.context}" failed (${reason}). It takes the parent's HashMap and must` +
-        ` return the child's.`
-      : `The context "${this.context}" cannot copy its key ${JSON.stringify(this.key)} for a child (${reason}). Keep` +
-        ` such a value out of it, or define the context with { fork: Context.copy }.`
+      ? `The context "${this.context}" cannot fork (${reason}). Its fork function takes the parent's HashMap and returns` +
+        ` the child's.`
+      : `The context "${this.context}" cannot copy its key ${
+        JSON.stringify(this.key)
+      } for a child (${reason}). Keep it` +
+        ` out, or define the context with { fork: Context.copy }.`
   }
 }
 

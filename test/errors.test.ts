@@ -139,14 +139,14 @@ describe("bad input", () => {
   })
   it("entries that are none", () => {
     for (const entries of [undefined, null, 1, "a"]) {
-      expect(() => Request.provide(entries as never)).toThrow(/takes an object of entries/)
-      expect(() => Request.layer(entries as never)).toThrow(/takes an object of entries/)
-      expect(() => request.run(entries as never, () => 1)).toThrow(/takes an object of entries/)
+      expect(() => Request.provide(entries as never)).toThrow(/takes entries, as in/)
+      expect(() => Request.layer(entries as never)).toThrow(/takes entries, as in/)
+      expect(() => request.run(entries as never, () => 1)).toThrow(/takes entries, as in/)
     }
   })
   it("an id, a fork or a join that is none", () => {
-    expect(() => Context.Tag(1 as never)()).toThrow(/takes the context's id/)
-    expect(() => Context.Tag("test/errors/bad")({ fork: "copy" as never })).toThrow(/fork is Context.copy/)
+    expect(() => Context.Tag(1 as never)()).toThrow(/takes an id/)
+    expect(() => Context.Tag("test/errors/bad")({ fork: "copy" as never })).toThrow(/fork is a strategy/)
     expect(() => Context.Tag("test/errors/bad")({ join: "both" as never })).toThrow(/join is "isolate" or "merge"/)
   })
   it("a write that fails loses nothing", () => {
@@ -162,35 +162,32 @@ describe("each message names what is missing and the line that mends it", () => 
   const messages: ReadonlyArray<readonly [Error, string]> = [
     [
       new NoTaskError({ operation: "context.get" }),
-      "context.get: no task is running here. Start one with context.run({ … }, fn), or call this from a fiber under " +
-      "compat.layer: Effect.provide(program, compat.layer). Promise code that a fiber outside compat.layer started " +
-      "loses its task at the first await and ends up here too."
+      "context.get: no task is running here. Start one with context.run({ … }, fn), or provide the bridge to the fiber " +
+      "that started this code, which else loses its task at the first await: Effect.provide(program, compat.layer)."
     ],
     [
       new BridgeError({ operation: "context.get" }),
-      "context.get: the fiber that called this runs outside compat.layer, so imperative code cannot follow it. " +
-      "Provide the bridge once, at the root of the app: Effect.provide(program, compat.layer)."
+      "context.get: the fiber that called this runs outside compat.layer. Provide the bridge once, at the root of the " +
+      "app: Effect.provide(program, compat.layer)."
     ],
     [
       new NotAttachedError({ operation: "context.get", context: "app/Request" }),
       "context.get: the context \"app/Request\" is not attached to the running task. Attach it with " +
-      "Effect.provide(program, Tag.layer({ … })) or Tag.provide({ … }), or in promise code with " +
-      "compat.make(Tag).run({ … }, fn), where Tag is the class whose id is \"app/Request\"."
+      "Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn)."
     ],
     [
       new KeyNotFoundError({ context: "app/Request", key: "user" }),
-      "The context \"app/Request\" has no key \"user\" here. Set it first with set(\"user\", value), or read it with " +
+      "The context \"app/Request\" has no key \"user\" here. Set it with set(\"user\", value), or read it with " +
       "get(\"user\", fallback)."
     ],
     [
       new ForkError({ context: "app/Request", key: "user", cause: new Error("it is a function") }),
-      "The context \"app/Request\" cannot copy its key \"user\" for a child (it is a function). Keep such a value out " +
-      "of it, or define the context with { fork: Context.copy }."
+      "The context \"app/Request\" cannot copy its key \"user\" for a child (it is a function). Keep it out, or " +
+      "define the context with { fork: Context.copy }."
     ],
     [
       new ForkError({ context: "app/Request", cause: "no" }),
-      "The fork function of the context \"app/Request\" failed (no). It takes the parent's HashMap and must return the " +
-      "child's."
+      "The context \"app/Request\" cannot fork (no). Its fork function takes the parent's HashMap and returns the child's."
     ]
   ]
   for (const [error, message] of messages) {

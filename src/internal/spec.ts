@@ -46,7 +46,7 @@ export const bagOf = (operation: string, entries: object): bags.Bag =>
 
 const checked = (operation: string, entries: object): object => {
   if (typeof entries !== "object" || entries === null) {
-    throw mistake(`${operation} takes an object of entries, as in ${operation}({ request_id: "r-1" })`, entries)
+    throw mistake(`${operation} takes entries, as in ${operation}({ user: "ann" })`, entries)
   }
   return entries
 }

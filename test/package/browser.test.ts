@@ -84,7 +84,7 @@ describe.skipIf(executablePath === undefined)("a bundled page in Chromium", () =
   const throws = (error: string, message: RegExp) => ({ error, message: expect.stringMatching(message) as string })
   const cannotKnow = throws(
     "NoTaskError",
-    /A browser cannot follow promise code.*compat\.snapshot\(\) before the await/
+    /In a browser promise code loses its task.*compat\.snapshot\(\) before it/
   )
 
   const expected: Record<string, Seen> = {
