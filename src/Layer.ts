@@ -15,7 +15,7 @@ import { Ctx } from "./Context.js"
 import type * as Context from "./Context.js"
 import * as engine from "./internal/engine.js"
 import * as specs from "./internal/spec.js"
-import { hooks } from "./internal/task.js"
+import * as tasks from "./internal/task.js"
 
 /**
  * Attaches a context with these entries. The same as `Ctx.layer(entries)`.
@@ -141,6 +141,5 @@ export const spanAttributes = <Self, Id extends string, Shape>(
  * ```
  */
 export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ engine.approachLayer(
-  hooks,
-  /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), /* @__PURE__ */ engine.bridgeLayer(hooks))
+  /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), tasks.bridge)
 )

@@ -56,7 +56,7 @@ import * as tasks from "./internal/task.js"
  * console.log(await Effect.runPromise(handler.pipe(Effect.provide(compat.layer)))) // => r-1
  * ```
  */
-export const layer: EffectLayer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
+export const layer: EffectLayer.Layer<never> = tasks.bridge
 
 // -----------------------------------------------------------------------------------------------------------------
 // the imperative map
@@ -411,7 +411,7 @@ const contextOf = (operation: string, options: ForkOptions | undefined): TaskCon
   const context: unknown = options?.context
   if (context !== undefined && !hasProperty(context, "~aiocontext/install")) {
     throw specs.mistake(
-      `${operation} takes a Context of aiocontext/compat/contextvars, as in { context: copyContext() }`,
+      `${operation} takes a context of contextvars, as in { context: copyContext() }`,
       context
     )
   }
@@ -488,7 +488,7 @@ const start = <A, E>(
 ): Fiber.RuntimeFiber<A, E> => {
   const context = contextOf("compat.runFork", options)
   const fiber = engine.runFork<A, E>(
-    engine.withBridge(tasks.stateOf(place), tasks.hooks),
+    engine.withBridge(tasks.stateOf(place)),
     effect,
     context && ((state) => context["~aiocontext/install"](state))
   )

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
 import { Deferred, Effect, Fiber } from "effect"
-import * as engine from "../src/internal/engine.js"
+import * as locals from "../src/internal/local.js"
 import * as tasks from "../src/internal/task.js"
 import { often } from "./support.js"
 
@@ -59,7 +59,7 @@ describe("a line of tasks that each start the next one", () => {
 })
 
 describe("a task-local value with a seed", () => {
-  const local = engine.makeLocal<{ n: number } | undefined>("test/forks/seeded", undefined, {
+  const local = locals.makeLocal<{ n: number } | undefined>("test/forks/seeded", undefined, {
     fork: (value) => value,
     seed: () => ({ n: 0 })
   })

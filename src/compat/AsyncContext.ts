@@ -16,12 +16,13 @@
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import * as engine from "../internal/engine.js"
+import type * as engine from "../internal/engine.js"
+import * as locals from "../internal/local.js"
 import * as tasks from "../internal/task.js"
 
 type Mapping = HashMap.HashMap<object, unknown>
 
-const mapping: engine.Local<Mapping> = engine.makeLocal<Mapping>("AsyncContext", HashMap.empty(), {
+const mapping: engine.Local<Mapping> = locals.makeLocal<Mapping>("AsyncContext", HashMap.empty(), {
   fork: (mapping) => mapping,
   inherit: (_, outer) => outer
 })
@@ -31,7 +32,7 @@ const mappingHere = (operation: string): Mapping => tasks.valueOf(tasks.currentO
 type AnyFunction<Args extends ReadonlyArray<unknown>, A> = (...args: Args) => A
 
 const call = <A>(operation: string, swapped: Mapping, f: () => A): A =>
-  tasks.runWith(tasks.currentOrProgram(operation), mapping, swapped, f)
+  locals.runWith(tasks.currentOrProgram(operation), mapping, swapped, f)
 
 const checkFunction = (operation: string, f: unknown): void => {
   if (typeof f !== "function") {

@@ -24,6 +24,7 @@ import type { TaskFunction } from "../compat.js"
 import { NoTaskError } from "../errors.js"
 import * as bags from "../internal/bag.js"
 import * as engine from "../internal/engine.js"
+import * as locals from "../internal/local.js"
 import * as tasks from "../internal/task.js"
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -38,7 +39,7 @@ interface State {
 // Keyed by an object of each local's own.
 type States = HashMap.HashMap<object, State>
 
-const contexts = engine.makeLocal<States>("aiocontext/compat/aiolocals", HashMap.empty(), { fork: (states) => states })
+const contexts = locals.makeLocal<States>("aiocontext/compat/aiolocals", HashMap.empty(), { fork: (states) => states })
 
 const keys = new WeakMap<object, object>()
 

@@ -20,6 +20,7 @@ import { ForkError } from "../errors.js"
 import * as attachments from "../internal/attachment.js"
 import { deepClone } from "../internal/clone.js"
 import * as engine from "../internal/engine.js"
+import * as locals from "../internal/local.js"
 import * as tasks from "../internal/task.js"
 
 const id = "aiocontext/compat/aiotask"
@@ -76,7 +77,7 @@ const makeRoot = ({ definition }: TaskFactory): Root =>
   attachments.makeAttachment(definition, HashMap.empty(), undefined, false, undefined)
 
 // A task that has no root of its own yet becomes one before it starts a child, so that both share a map from the start.
-const roots = engine.makeLocal<Root | undefined>(id, undefined, {
+const roots = locals.makeLocal<Root | undefined>(id, undefined, {
   fork: (root) => root,
   seed: () => makeRoot(taskFactory)
 })

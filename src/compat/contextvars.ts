@@ -21,6 +21,7 @@ import { hasProperty } from "effect/Predicate"
 import type { TaskContext } from "../compat.js"
 import type { TaggedError } from "../errors.js"
 import * as engine from "../internal/engine.js"
+import * as locals from "../internal/local.js"
 import * as tasks from "../internal/task.js"
 
 // -----------------------------------------------------------------------------------------------------------------
@@ -104,7 +105,7 @@ const given = (cell: Cell, outer?: Held): Held => ({ cell, moment: undefined, fr
 const isIn = (cell: Cell, held: Held | undefined): boolean =>
   held !== undefined && (held.cell === cell || isIn(cell, held.outer))
 
-const current: engine.Local<Held | undefined> = engine.makeLocal<Held | undefined>("contextvars", undefined, {
+const current: engine.Local<Held | undefined> = locals.makeLocal<Held | undefined>("contextvars", undefined, {
   fork: (held) => held && hold(held.cell.entries, held.from === "program" ? "program" : "task"),
   detach: (held) => held && hold(held.moment ?? held.cell.entries, held.from),
   inherit: (own, outer, inTask) =>
@@ -136,7 +137,7 @@ const write = (place: tasks.Place, held: Held, entries: Entries): void => {
 }
 
 const enter = <A>(place: tasks.Place, cell: Cell, f: () => A): A =>
-  tasks.runWith(place, current, given(cell, tasks.valueOf(place, current)), f)
+  locals.runWith(place, current, given(cell, tasks.valueOf(place, current)), f)
 
 // -----------------------------------------------------------------------------------------------------------------
 // variables

@@ -13,7 +13,7 @@
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import * as bags from "../internal/bag.js"
-import * as engine from "../internal/engine.js"
+import * as locals from "../internal/local.js"
 import * as tasks from "../internal/task.js"
 
 /** How a local behaves. */
@@ -32,7 +32,7 @@ type Bags = HashMap.HashMap<object, bags.Bag>
 
 const none: Bags = HashMap.empty()
 
-const slots = engine.makeLocal<Bags>("aiocontext/compat/local", none, { fork: () => none })
+const slots = locals.makeLocal<Bags>("aiocontext/compat/local", none, { fork: () => none })
 
 /**
  * Makes an object whose properties live in the running task and nowhere else.

@@ -42,6 +42,9 @@ export type Local<A> = FiberRef.FiberRef<A>
 /** The fiber ref of a context. */
 export type Ref = Local<Entries>
 
+/** Who wrote a value. */
+export type Id = FiberId.Runtime
+
 /** What the engine keeps for a task. */
 export type State = FiberRefs.FiberRefs
 
@@ -74,103 +77,60 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 // the fiber ref of a context
 // -----------------------------------------------------------------------------------------------------------------
 
-const detachers = /* @__PURE__ */ globalValue(
-  "aiocontext/detachers",
-  () => new WeakMap<Local<any>, (value: any) => any>()
-)
+/** The fiber refs that the library makes, each with what its value becomes in code that goes on beside its task. */
+const own = /* @__PURE__ */ globalValue("aiocontext/own", () => new Map<Local<any>, (value: any) => any>())
 
-/** The fiber refs that the library makes. */
-const own = /* @__PURE__ */ globalValue("aiocontext/own", () => new Set<FiberRef.FiberRef<any>>())
+type Patch<A> = (value: A) => A
 
-const heirs = /* @__PURE__ */ globalValue("aiocontext/heirs", () => new Map<Local<any>, Inherit<any>>())
+interface Behaviour<A> {
+  readonly fork: Patch<A>
+  readonly detach: Patch<A>
+  readonly join: (parent: A, joined: A) => A
+  /** What a change makes of another value; `fiber` is the one that runs this, where it is the one that made the change. */
+  readonly patch: (before: A, after: A, value: A, fiber: AnyFiber | undefined) => A
+}
 
-type Inherit<A> = (own: A, outer: A, inTask: boolean) => A
-
-type Patch = (value: Entries) => Entries
-
-const unchanged: Patch = (value) => value
-
-/** The fiber ref of the context with this id: one a process, whoever defines the context. */
-export const makeRef = (id: string): Ref =>
-  globalValue(`aiocontext/ref/${id}`, () => {
-    const ref: Ref = FiberRef.unsafeMakePatch<Entries, Patch>(attachments.absent, {
-      differ: Differ.make<Entries, Patch>({
-        empty: unchanged,
+const makeOwn = <A>(key: string, initial: A, { detach, fork, join, patch }: Behaviour<A>): Local<A> =>
+  globalValue(key, () => {
+    const ref: Local<A> = FiberRef.unsafeMakePatch<A, Patch<A>>(initial, {
+      differ: Differ.make<A, Patch<A>>({
+        empty: (value) => value,
         combine: (first, second) => (value) => second(first(value)),
         diff: (before, after) => {
           const fiber = currentFiber()
-          return (value) =>
-            attachments.patch(
-              before,
-              after,
-              value,
-              fiber !== undefined && currentFiber() === fiber ? fiber.getFiberRef(ref) : undefined
-            )
+          return (value) => patch(before, after, value, currentFiber() === fiber ? fiber : undefined)
         },
         patch: (patch, value) => patch(value)
       }),
-      fork: attachments.fork,
-      join: attachments.join
+      fork,
+      join
     })
-    own.add(ref)
-    detachers.set(ref, attachments.detach)
+    own.set(ref, detach)
     return ref
   })
 
-/** How the value of a {@link Local} goes on in other tasks. Joins leave the parent's as it is. */
-export interface LocalOptions<A> {
-  /** The value of a child task, given its parent's. */
-  readonly fork: (value: A) => A
-  /** The value of code that goes on beside its task. Default: the task's. */
-  readonly detach?: (value: A) => A
-  /** The value of a task that has none when it starts a child, for both to have. Default: the child has none either. */
-  readonly seed?: () => A
-  /**
-   * The value of a fiber without a parent, given what it was started with and the value of the code that started it: a
-   * task's (`inTask`), or the program's. Default: what it was started with.
-   */
-  readonly inherit?: Inherit<A>
+/** The fiber ref of the context with this id: one a process, whoever defines the context. */
+export const makeRef = (id: string): Ref => {
+  const ref: Ref = makeOwn(`aiocontext/ref/${id}`, attachments.absent, {
+    fork: attachments.fork,
+    detach: attachments.detach,
+    join: attachments.join,
+    patch: (before, after, value, fiber) => attachments.patch(before, after, value, fiber?.getFiberRef(ref))
+  })
+  return ref
 }
 
-const taskLocals = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<Local<any>, LocalOptions<any>>())
-
-/** Makes a task-local value: one a process and id. */
-export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): Local<A> =>
-  globalValue(`aiocontext/local/${id}`, () => {
-    const local = FiberRef.unsafeMakePatch<A, (value: A) => A>(initial, {
-      differ: Differ.make<A, (value: A) => A>({
-        empty: (value) => value,
-        combine: (first, second) => (value) => second(first(value)),
-        diff: (_, after) => {
-          const fiber = currentFiber()
-          return (value) => currentFiber() === fiber ? after : value
-        },
-        patch: (patch, value) => patch(value)
-      }),
-      fork: options.fork,
-      join: (parent) => parent
-    })
-    own.add(local)
-    taskLocals.set(local, options)
-    if (options.detach !== undefined) {
-      detachers.set(local, options.detach)
-    }
-    if (options.inherit !== undefined) {
-      heirs.set(local, options.inherit)
-    }
-    return local
+/** A value that each task has, one a process and id. Joins leave the parent's as it is. */
+export const makeLocal = <A>(id: string, initial: A, fork: Patch<A>, detach: Patch<A>): Local<A> =>
+  makeOwn(`aiocontext/local/${id}`, initial, {
+    fork,
+    detach,
+    join: (parent) => parent,
+    patch: (_, after, value, fiber) => fiber === undefined ? value : after
   })
 
-/** Gives a fiber without a parent what it has from the code that started it. */
-export const inherit = (fiber: AnyFiber, outer: <A>(local: Local<A>) => A, inTask: boolean): void => {
-  for (const [local, inherit] of heirs) {
-    const own = valueOfFiber(fiber, local)
-    const value = inherit(own, outer(local), inTask)
-    if (value !== own) {
-      writeFiber(fiber, local, value, false)
-    }
-  }
-}
+/** The value that a fiber ref has where none was given to it. */
+export const initialOf = <A>(ref: Local<A>): A => internals(ref).initial
 
 // -----------------------------------------------------------------------------------------------------------------
 // states
@@ -208,8 +168,8 @@ export const valueOf: <A>(state: State, ref: Local<A>) => A = read
 /** The value of a fiber ref in a fiber. */
 export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => read(stateOf(fiber), ref)
 
-// The fiber that promise tasks write as: older than every fiber that comes after it.
-const taskId = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
+/** The fiber that promise tasks write as: older than every fiber that comes after it. */
+export const taskId: Id = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
 
 // A join needs a value's history for `merge`; else one entry is enough, and a line of tasks that each write and start
 // the next one stays short.
@@ -272,7 +232,7 @@ export const writeFiber = <A>(
 
 // A fork keeps the parent's value below the child's own, for the patch that a join makes. Ours need it only where the child
 // goes on with its parent's very value; else a line of tasks that each start the next one would hold all that went before.
-const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
+export const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
   const { fork, patch } = internals(ref)
   const value = patch(fork)(stack[0][1] as A)
   if (value === stack[0][1]) {
@@ -281,11 +241,10 @@ const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => {
   return own.has(ref) ? [[taskId, value]] : Equal.equals(value, stack[0][1]) ? stack : [[taskId, value], ...stack]
 }
 
+type SetStack = (ref: Local<any>, stack: Stack | undefined) => void
+
 /** A state with other stacks: the same one where `f` sets none. */
-const edit = (
-  state: State,
-  f: (set: <A>(ref: FiberRef.FiberRef<A>, stack: Stack | undefined) => void) => void
-): State => {
+export const edit = (state: State, f: (set: SetStack) => void): State => {
   let locals: Locals | undefined
   f((ref, stack) => {
     locals ??= copyMap(state.locals)
@@ -305,68 +264,24 @@ export const forkState = (state: State): State =>
     }
   })
 
-const forgetParent = (state: State, id: FiberId.Runtime): State =>
-  edit(state, (set) => {
-    for (const [ref, stack] of state.locals) {
-      if (stack.length > 1 && stack[0][0] === id && own.has(ref)) {
+/** Edits the state of a fiber. */
+export const editFiber = (fiber: AnyFiber, f: (set: SetStack) => void): void => {
+  const state = stateOf(fiber)
+  const edited = edit(state, f)
+  if (edited !== state) {
+    setState(fiber, edited)
+  }
+}
+
+/** Drops what a fiber that is about to start keeps of its parent's values. */
+export const forgetParent = (fiber: AnyFiber): void =>
+  editFiber(fiber, (set) => {
+    for (const [ref, stack] of stateOf(fiber).locals) {
+      if (stack.length > 1 && stack[0][0] === fiber.id() && own.has(ref)) {
         set(ref, [stack[0]])
       }
     }
   })
-
-const seedState = (state: State, id: FiberId.Runtime): State =>
-  edit(state, (set) => {
-    for (const [local, { seed }] of taskLocals) {
-      if (seed !== undefined && read(state, local) === internals(local).initial) {
-        set(local, [[id, seed()]])
-      }
-    }
-  })
-
-/** The state of a task that is about to start a child. */
-export const readyState = (state: State): State => seedState(state, taskId)
-
-const inheritSeeds = (state: State, parent: State): State =>
-  edit(state, (set) => {
-    for (const [local, { seed }] of taskLocals) {
-      if (seed !== undefined) {
-        set(local, forkStack(local, parent.locals.get(local)!))
-      }
-    }
-  })
-
-/** Readies the state of a fiber that is about to start, and of its parent. */
-const startState = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
-  // what a layer's building starts must not make one task of all that the layer's runtime runs later
-  if (parent !== undefined && buildingLayer(fiber) === undefined) {
-    const state = stateOf(parent)
-    const ready = seedState(state, parent.id())
-    if (ready !== state) {
-      setState(parent, ready)
-      setState(fiber, inheritSeeds(stateOf(fiber), ready))
-    }
-  }
-  const state = stateOf(fiber)
-  const ready = forgetParent(state, fiber.id())
-  if (ready !== state) {
-    setState(fiber, ready)
-  }
-}
-
-// A child that lives on holds its parent: what watches it, in Effect, does.
-const endState = (fiber: AnyFiber): void => {
-  const state = stateOf(fiber)
-  const rest = edit(state, (set) => {
-    for (const local of taskLocals.keys()) {
-      if (state.locals.has(local)) {
-        set(local, undefined)
-      }
-    }
-  })
-  if (rest !== state) {
-    setState(fiber, rest)
-  }
-}
 
 const addService = (state: State, attachment: Attachment): Context.Context<never> =>
   Context.unsafeMake(copyMap(servicesOf(state).unsafeMap).set(attachment.definition.key, attachment))
@@ -391,8 +306,7 @@ export const attachState = (state: State, ref: Ref, attachment: Attachment): Sta
 export const detachState = (state: State): State =>
   edit(state, (set) => {
     for (const [ref, [[, value]]] of state.locals) {
-      const detach = detachers.get(ref)
-      const detached = detach === undefined ? value : detach(value)
+      const detached = own.has(ref) ? own.get(ref)!(value) : value
       if (detached !== value) {
         set(ref, [[taskId, detached]])
       }
@@ -702,9 +616,14 @@ export interface BridgeHooks {
   leave(fiber: AnyFiber): void
 }
 
+/** The hooks of the process: task.ts fills them in. */
+export const hooks: BridgeHooks = /* @__PURE__ */ globalValue(
+  "aiocontext/hooks",
+  () => ({ running: undefined, limited: undefined, limit: 0 }) as never
+)
+
 /** One provision of the bridge: in force until its scope is closed. */
 interface Bridge extends AnySupervisor {
-  readonly hooks: BridgeHooks
   readonly outer?: Bridge | undefined
   closed: boolean
 }
@@ -723,13 +642,12 @@ interface Supervision extends AnySupervisor {
 }
 
 /** The bridge in a supervisor, if one is in force. */
-const bridgeIn = (supervisor: Supervision): Bridge | undefined => {
-  if (isBridge(supervisor)) {
-    return supervisor.closed ? supervisor.outer && bridgeIn(supervisor.outer) : supervisor
-  }
-  const { left, right } = supervisor
-  return (left && bridgeIn(left)) ?? (right && bridgeIn(right))
-}
+const bridgeIn = (supervisor: Supervision | undefined): Bridge | undefined =>
+  supervisor && (
+    isBridge(supervisor)
+      ? supervisor.closed ? bridgeIn(supervisor.outer) : supervisor
+      : bridgeIn(supervisor.left) ?? bridgeIn(supervisor.right)
+  )
 
 const bridgeOf = (fiber: AnyFiber): Bridge | undefined => bridgeIn((fiber as FiberInternals).currentSupervisor)
 
@@ -745,42 +663,39 @@ const limiting = /* @__PURE__ */ (() => [
 ])()
 
 class BridgedScheduler implements Scheduler.Scheduler {
-  constructor(readonly inner: Scheduler.Scheduler, readonly hooks: BridgeHooks) {}
+  constructor(readonly inner: Scheduler.Scheduler) {}
 
   // Runs before every operation. Effect's schedulers look up the fiber's limit each time, which is the same for as long as
   // the state is.
   shouldYield(fiber: AnyFiber): number | false {
-    const { hooks } = this
     return stateOf(fiber) === hooks.limited && fiber.currentOpCount < hooks.limit ? false : this.decide(fiber)
   }
 
   private decide(fiber: AnyFiber): number | false {
-    const { hooks, inner } = this
+    const { inner } = this
     const { running } = hooks
-    if (running === undefined || running.fiber !== fiber) {
-      if (!mustYield(fiber)) {
-        return inner.shouldYield(fiber)
+    if (running?.fiber === fiber) {
+      // a yield changes fiber refs, which would end the task of the code that has just been registered
+      if (isAboutToWait(running)) {
+        return false
       }
+      if (limiting.includes(inner.shouldYield)) {
+        hooks.limited = stateOf(fiber)
+        hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+      }
+    } else if (mustYield(fiber)) {
       this.yielding = fiber
       return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
-    }
-    // a yield changes fiber refs, which would end the task of the code that has just been registered
-    if (isAboutToWait(running)) {
-      return false
-    }
-    if (limiting.includes(inner.shouldYield)) {
-      hooks.limited = stateOf(fiber)
-      hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
     }
     return inner.shouldYield(fiber)
   }
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber: AnyFiber | undefined = this.ownerOf(task)): void {
-    if (fiber === undefined) {
-      this.inner.scheduleTask(this.hooks.wrapLoose(task), priority)
-    } else {
-      this.inner.scheduleTask(isBridged(fiber) ? this.hooks.wrap(task, fiber) : task, priority, fiber)
-    }
+    this.inner.scheduleTask(
+      fiber === undefined ? hooks.wrapLoose(task) : isBridged(fiber) ? hooks.wrap(task, fiber) : task,
+      priority,
+      fiber
+    )
   }
 
   // Before 3.20 Effect did not say whose task it is. A fiber's first one comes when it was told to yield.
@@ -808,17 +723,7 @@ const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMa
 // A fiber that runs outside its own async context (in a region that has just got the bridge) is sent through the scheduler
 // once, before it runs anything.
 const mustYield = (fiber: AnyFiber): boolean =>
-  RuntimeFlags.isEnabled((fiber as FiberInternals).currentRuntimeFlags, RuntimeFlags.CooperativeYielding) &&
-  isBridged(fiber)
-
-const wrapScheduler = (scheduler: Scheduler.Scheduler, hooks: BridgeHooks): Scheduler.Scheduler => {
-  let wrapped = wrappedSchedulers.get(scheduler)
-  if (wrapped === undefined) {
-    wrapped = new BridgedScheduler(scheduler, hooks)
-    wrappedSchedulers.set(scheduler, wrapped).set(wrapped, wrapped)
-  }
-  return wrapped
-}
+  RuntimeFlags.cooperativeYielding((fiber as FiberInternals).currentRuntimeFlags) && isBridged(fiber)
 
 // one a process: a copy of the package knows what another one has wrapped
 const wrappedSchedulers = /* @__PURE__ */ globalValue(
@@ -831,9 +736,14 @@ const wrappedSchedulers = /* @__PURE__ */ globalValue(
 const refreshBridged = /* @__PURE__ */ globalValue("aiocontext/refresh", () =>
   function(this: FiberInternals): void {
     classOf(this).refreshRefCache.call(this)
-    const bridge = bridgeOf(this)
-    if (bridge !== undefined) {
-      this.currentScheduler = wrapScheduler(this.currentScheduler, bridge.hooks)
+    if (isBridged(this)) {
+      const scheduler = this.currentScheduler
+      let wrapped = wrappedSchedulers.get(scheduler)
+      if (wrapped === undefined) {
+        wrapped = new BridgedScheduler(scheduler)
+        wrappedSchedulers.set(scheduler, wrapped).set(wrapped, wrapped)
+      }
+      this.currentScheduler = wrapped
     }
   })
 
@@ -845,7 +755,7 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
     override readonly value: Effect.Effect<void> = Effect.void
     readonly _tag = "aiocontext/Bridge"
     closed = false
-    constructor(readonly hooks: BridgeHooks, readonly outer?: Bridge | undefined) {
+    constructor(readonly outer?: Bridge | undefined) {
       super()
     }
 
@@ -855,51 +765,50 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       parent: Option.Option<AnyFiber>,
       fiber: Fiber.RuntimeFiber<A, E>
     ): void {
-      if (keepBridged(fiber, this.hooks)) {
-        startState(fiber, Option.getOrUndefined(parent))
-        this.hooks.start(fiber, Option.getOrUndefined(parent))
-        startInside(fiber, Option.isNone(parent) ? this.hooks : undefined)
+      if (keepBridged(fiber)) {
+        forgetParent(fiber)
+        hooks.start(fiber, Option.getOrUndefined(parent))
+        startInside(fiber, Option.isNone(parent))
       }
     }
 
     override onEnd(_exit: Exit.Exit<any, any>, fiber: AnyFiber): void {
       if (isBridged(fiber)) {
-        this.hooks.end(fiber)
-        endState(fiber)
+        hooks.end(fiber)
       }
     }
 
     override onResume(fiber: AnyFiber): void {
-      if (this.hooks.running?.fiber === fiber) {
-        this.hooks.resume()
+      if (hooks.running?.fiber === fiber) {
+        hooks.resume()
       } else {
-        keepBridged(fiber, this.hooks)
+        keepBridged(fiber)
       }
     }
 
     override onSuspend(fiber: AnyFiber): void {
-      if (this.hooks.running?.fiber !== fiber && keepBridged(fiber, this.hooks)) {
-        this.hooks.suspend(fiber)
+      if (hooks.running?.fiber !== fiber && keepBridged(fiber)) {
+        hooks.suspend(fiber)
       }
     }
 
     // runs before every operation of every fiber under the bridge
     override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
-      const { running } = this.hooks
+      const { running } = hooks
       if (running === undefined || running.fiber !== fiber) {
-        keepBridged(fiber, this.hooks)
+        keepBridged(fiber)
         return
       }
       running.operation++
       if (running.state !== stateOf(fiber)) {
-        if (!keepBridged(fiber, this.hooks)) {
+        if (!keepBridged(fiber)) {
           return
         }
-        this.hooks.changed()
+        hooks.changed()
       }
       const operation = (effect as unknown as { readonly _op: string })._op
       if (operation === "Commit" || operation === "Async") {
-        this.hooks.register()
+        hooks.register()
       } else if (running.registering && !arranges(operation)) {
         running.registering = false
       }
@@ -954,8 +863,8 @@ const learnSupervisorRef = (fiber: AnyFiber): void => {
 }
 
 /** A state with a bridge, in place of another one or of none. */
-const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefined): State => {
-  return edit(state, (set) => {
+const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefined): State =>
+  edit(state, (set) => {
     for (const ref of supervisorRefs) {
       const current = read(state, ref)
       const supervisor = zip(othersIn(current), bridge ?? none)
@@ -964,21 +873,20 @@ const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefin
       }
     }
   })
-}
 
 /** A state whose fibers run under the bridge. */
-export const withBridge = (state: State, hooks: BridgeHooks): State =>
+export const withBridge = (state: State): State =>
   bridgeIn(read(state, FiberRef.currentSupervisor)) === undefined
-    ? bridgeState(state, taskId, new BridgeSupervisor(hooks))
+    ? bridgeState(state, taskId, new BridgeSupervisor())
     : state
 
 /**
  * Sees to it that a fiber which has the bridge is scheduled and watched by it, whatever it was started with; takes it
  * off a fiber whose bridge is closed. Tells whether the fiber has it.
  */
-export const keepBridged = (fiber: AnyFiber, hooks: BridgeHooks): boolean => {
+export const keepBridged = (fiber: AnyFiber): boolean => {
   if (!isBridged(fiber)) {
-    dropBridge(fiber, hooks)
+    dropBridge(fiber)
     return false
   }
   const flagged = fiber as FiberInternals
@@ -992,14 +900,14 @@ export const keepBridged = (fiber: AnyFiber, hooks: BridgeHooks): boolean => {
 
 // Whoever starts a run waits for its first lines, and goes on in its own async context. Other fibers get the method that
 // they have: objects that look alike to the JavaScript engine are faster to run.
-const startInside = (fiber: AnyFiber, hooks: BridgeHooks | undefined): void => {
+const startInside = (fiber: AnyFiber, isRoot: boolean): void => {
   const { start } = fiber as FiberInternals
-  ;(fiber as FiberInternals).start = hooks === undefined
-    ? start
-    : (effect) => hooks.runFirst(fiber, () => start.call(fiber, effect))
+  ;(fiber as FiberInternals).start = isRoot
+    ? (effect) => hooks.runFirst(fiber, () => start.call(fiber, effect))
+    : start
 }
 
-const dropBridge = (fiber: AnyFiber, hooks: BridgeHooks): void => {
+const dropBridge = (fiber: AnyFiber): void => {
   const outer = bridgeOf(fiber)
   const state = bridgeState(stateOf(fiber), fiber.id(), outer)
   if (state === stateOf(fiber)) {
@@ -1018,7 +926,7 @@ const dropBridge = (fiber: AnyFiber, hooks: BridgeHooks): void => {
  * A layer with the bridge in it. It takes note of the fiber before the building of layers first suspends it, which is
  * while the code that started the fiber still waits.
  */
-export const approachLayer = <A, E, R>(hooks: BridgeHooks, layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+export const approachLayer = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
   Layer.suspend(() => {
     const fiber = currentFiber()
     if (fiber !== undefined) {
@@ -1028,20 +936,19 @@ export const approachLayer = <A, E, R>(hooks: BridgeHooks, layer: Layer.Layer<A,
   })
 
 /** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
-export const bridgeLayer = (hooks: BridgeHooks): Layer.Layer<never> =>
+export const bridgeLayer = (): Layer.Layer<never> =>
   approachLayer(
-    hooks,
     Layer.scopedContext(withFinalizer(
       (fiber) => {
         learnSupervisorRef(fiber)
-        const bridge = new BridgeSupervisor(hooks, bridgeOf(fiber))
+        const bridge = new BridgeSupervisor(bridgeOf(fiber))
         setState(fiber, bridgeState(stateOf(fiber), fiber.id(), bridge))
-        keepBridged(fiber, hooks)
+        keepBridged(fiber)
         return bridge
       },
       (fiber, bridge) => {
         bridge.closed = true
-        dropBridge(fiber, hooks)
+        dropBridge(fiber)
       },
       Context.empty
     ))

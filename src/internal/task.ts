@@ -7,6 +7,7 @@
  */
 import * as async from "#async"
 import * as HashMap from "effect/HashMap"
+import type * as Layer from "effect/Layer"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as bags from "./bag.js"
@@ -16,72 +17,38 @@ import type { Access } from "./spec.js"
 
 /** A promise task. */
 export class Task {
-  /** The fiber that waits for this code, while it does. */
-  fiber: engine.AnyFiber | undefined
-  /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
-  origin: Origin | undefined
   /** The operation of the fiber of `origin` that started this code: for as long as it runs, the code is the fiber's. */
   operation: number | undefined = undefined
   /** What the code has read, until it writes. */
   reading: Reading | undefined = undefined
-  private base: engine.State | (() => engine.State)
-  /** A write that the base does not have yet. */
-  private written: { readonly ref: engine.Local<any>; readonly value: unknown } | undefined = undefined
 
   constructor(
-    state: engine.State | (() => engine.State),
-    fiber: engine.AnyFiber | undefined,
-    origin: Origin | undefined
-  ) {
-    this.base = state
-    this.fiber = fiber
-    this.origin = origin
-  }
+    private made: engine.State | (() => engine.State),
+    /** The fiber that waits for this code, while it does. */
+    public fiber: engine.AnyFiber | undefined,
+    /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
+    public origin: Origin | undefined
+  ) {}
 
   // a program has many tasks: this costs each of them nothing
   get _tag(): "aiocontext/Task" {
     return "aiocontext/Task"
   }
 
-  private get unwritten(): engine.State {
-    if (typeof this.base === "function") {
-      this.base = this.base()
-    }
-    return this.base
-  }
-
   // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
   get state(): engine.State {
-    this.handOn()
-    const { written } = this
-    if (written !== undefined) {
-      this.base = engine.writeState(this.unwritten, written.ref, written.value)
-      this.written = undefined
+    const { reading } = this
+    if (reading?.flush !== undefined) {
+      const { flush } = reading
+      reading.flush = undefined
+      flush()
+      this.reading = reading
     }
-    return this.unwritten
+    return typeof this.made === "function" ? this.made = this.made() : this.made
   }
 
   set state(state: engine.State) {
-    this.base = state
-    this.written = undefined
-    this.reading = undefined
-  }
-
-  service(key: string): unknown {
-    return engine.serviceOf(this.unwritten, key)
-  }
-
-  value<A>(ref: engine.Local<A>): A {
-    this.handOn()
-    return this.written?.ref === ref ? this.written.value as A : engine.valueOf(this.unwritten, ref)
-  }
-
-  write<A>(ref: engine.Local<A>, value: A): void {
-    this.handOn()
-    if (this.written !== undefined && this.written.ref !== ref) {
-      this.base = this.state
-    }
-    this.written = { ref, value }
+    this.made = state
     this.reading = undefined
   }
 
@@ -93,16 +60,6 @@ export class Task {
       this.reading = { ...reading, index, flush: () => flush(this, index) }
     }
     ;(index as { [key: string]: unknown })[key] = value
-  }
-
-  private handOn(): void {
-    const { reading } = this
-    if (reading?.flush !== undefined) {
-      const { flush } = reading
-      reading.flush = undefined
-      flush()
-      this.reading = reading
-    }
   }
 }
 
@@ -127,10 +84,12 @@ interface Origin {
 
 const nowhere: Origin = { task: undefined, state: undefined }
 
-/** A part of a task: code in which some locals have values of their own. All else it shares with the task. */
-export class Part {
-  readonly _tag = "aiocontext/Part" as const
-  constructor(readonly task: Task, readonly values: Map<engine.Local<any>, unknown>) {}
+/** A part of a task: code in which some locals have values of their own. All else it shares with the task. See local.ts. */
+export interface Part {
+  readonly whole: Task
+  readonly values: Map<engine.Local<any>, unknown>
+  /** The same part of what the task goes on as. */
+  of(task: Task): Part
 }
 
 /** What runs imperative code. */
@@ -138,8 +97,6 @@ export type Place = Task | Part | engine.AnyFiber
 
 // told by their tags: another copy of the package may have made them
 const isTask = (place: Place): place is Task => (place as Partial<Task>)._tag === "aiocontext/Task"
-
-const isPart = (place: Place | undefined): place is Part => (place as Partial<Part>)?._tag === "aiocontext/Part"
 
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin {
@@ -179,25 +136,50 @@ interface Shared {
   readonly program: Task
   /** The fiber that called, synchronously, what made a promise task current. */
   host: engine.AnyFiber | undefined
+  /** What task-local values have to do, where the program has any. */
+  locals: LocalHooks | undefined
+}
+
+/** What task-local values do when tasks start and end. */
+export interface LocalHooks {
+  /** A task is about to start a child. */
+  ready(task: Task | engine.AnyFiber): void
+  /** A fiber is about to start a child. */
+  start(child: engine.AnyFiber, parent: engine.AnyFiber): void
+  /** A fiber has no parent, or none under the bridge: it has what the code that starts it has. */
+  inherit(fiber: engine.AnyFiber): void
+  /** A fiber belongs to the program alone. */
+  disown(fiber: engine.AnyFiber): void
+  end(fiber: engine.AnyFiber): void
 }
 
 // One a process: two copies of the package, or an ESM and a CommonJS one, follow the same tasks.
-const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => {
+export const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", () => {
   engine.declareCurrentFiber()
   return {
     storage: async.makeStorage<Task | Part>(),
     program: new Task(engine.emptyState, undefined, undefined),
-    host: undefined
+    host: undefined,
+    locals: undefined
   }
 })
+
+/** What the library does when the engine starts, runs and suspends fibers. */
+interface Hooks extends engine.BridgeHooks {
+  running: BridgedFiber | undefined
+}
+
+/** The bridge's hooks into the engine. */
+export const hooks = engine.hooks as Hooks
 
 // -----------------------------------------------------------------------------------------------------------------
 // the running task
 // -----------------------------------------------------------------------------------------------------------------
 
 /** Whether a task's code is that of the operation which a fiber runs. */
-const isOf = (running: BridgedFiber, task: Task | undefined): boolean =>
-  task === undefined || task === running.task || (task.origin === running && task.operation === running.operation)
+export const isOf = (running: BridgedFiber, task: Task | Part | undefined): boolean =>
+  task === undefined || task === running.task ||
+  ((task as Task).origin === running && (task as Task).operation === running.operation)
 
 const locate = (): Place | "unbridged" | undefined => {
   const fiber = engine.currentFiber()
@@ -207,7 +189,7 @@ const locate = (): Place | "unbridged" | undefined => {
   }
   const { running } = hooks
   if (running !== undefined && running.fiber === fiber) {
-    return isPart(task) || !isOf(running, task) ? task : fiber
+    return isOf(running, task) ? fiber : task
   }
   if (task !== undefined && shared.host === fiber) {
     return task
@@ -218,7 +200,7 @@ const locate = (): Place | "unbridged" | undefined => {
 /** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
 export const current = (): Place | "unbridged" | undefined => {
   const place = locate()
-  return place !== "unbridged" && isPart(place) && place.task === shared.program ? undefined : place
+  return (place as Part | undefined)?.whole === shared.program ? undefined : place
 }
 
 const bridgedOrThrow = <A>(place: A | "unbridged", operation: string): A => {
@@ -258,19 +240,20 @@ export const runIn = <A>(task: Task | Part, f: () => A): A => {
 }
 
 /** The task that a part is of: the fiber while it runs this code, as for the fiber's own lines. */
-const whole = (place: Place): Task | engine.AnyFiber => {
-  if (!isPart(place)) {
-    return place
+const wholeOf = (place: Place): Task | engine.AnyFiber => {
+  const { whole } = place as Part
+  if (whole === undefined) {
+    return place as Task | engine.AnyFiber
   }
   const { running } = hooks
-  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, place.task)
+  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, whole)
     ? running.fiber
-    : place.task
+    : whole
 }
 
 /** The promise task of a place's code. `lasting` is for code that may run when the fiber has gone on. */
-const taskOf = (place: Place, lasting: boolean): Task => {
-  const task = whole(place)
+export const taskOf = (place: Place, lasting: boolean): Task => {
+  const task = wholeOf(place)
   if (isTask(task)) {
     return task
   }
@@ -286,31 +269,10 @@ const taskOf = (place: Place, lasting: boolean): Task => {
   return captured
 }
 
-/** Runs code as a part of a task: with another value of a local, and in all else as that task. */
-export const runWith = <A, B>(place: Place, local: engine.Local<A>, value: A, f: () => B): B => {
-  const values = new Map(isPart(place) ? place.values : undefined).set(local, value)
-  try {
-    return runIn(new Part(taskOf(place, false), values), f)
-  } finally {
-    follow(shared.storage.getStore())
-  }
-}
-
-/** Has what a fiber's code starts from here on see what the code has written. */
-const follow = (store: Task | Part | undefined): void => {
-  const { running } = hooks
-  if (store !== undefined && running?.task !== undefined && running.fiber === engine.currentFiber()) {
-    const task = isPart(store) ? store.task : store
-    if (task !== running.task && isOf(running, task)) {
-      shared.storage.enterWith(isPart(store) ? new Part(running.task, store.values) : running.task)
-    }
-  }
-}
-
 /** What `bind` and `snapshot` take: the promise task of the running code. */
 export const capture = (place: Place): Task | Part => {
   const captured = taskOf(place, true)
-  return isPart(place) ? new Part(captured, place.values) : captured
+  return (place as Part).of?.(captured) ?? captured
 }
 
 /** A promise task of its own, with a given state; a function makes the state when it is asked for. */
@@ -338,23 +300,19 @@ export const start = (): Task => {
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
-const stateNow = (task: Task | engine.AnyFiber): engine.State => {
+/** The state of a task. */
+export const stateNow = (task: Task | engine.AnyFiber): engine.State => {
   const fiber = fiberOf(task)
   return fiber === undefined ? (task as Task).state : engine.stateOf(fiber)
 }
 
 /** The state of a task, for a child to start from. */
 export const stateOf = (place: Place): engine.State => {
-  const task = whole(place)
-  if (engine.readyState(stateNow(task)) !== stateNow(task)) {
-    settle(task)
-    replace(task, engine.readyState(stateNow(task)))
-  }
+  const task = wholeOf(place)
+  shared.locals?.ready(task)
   let state = stateNow(task)
-  if (isPart(place)) {
-    for (const [local, value] of place.values) {
-      state = engine.writeState(state, local, value)
-    }
+  for (const [local, value] of (place as Part).values ?? []) {
+    state = engine.writeState(state, local, value)
   }
   return state
 }
@@ -363,19 +321,15 @@ const fiberOf = (task: Task | engine.AnyFiber): engine.AnyFiber | undefined => i
 
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
-  const task = whole(place)
+  const task = wholeOf(place)
   const fiber = fiberOf(task)
-  return fiber === undefined ? (task as Task).service(key) : engine.serviceOfFiber(fiber, key)
+  return fiber === undefined ? engine.serviceOf((task as Task).state, key) : engine.serviceOfFiber(fiber, key)
 }
 
 /** A task-local value, in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
-  if (isPart(place) && place.values.has(ref)) {
-    return place.values.get(ref) as A
-  }
-  const task = whole(place)
-  const fiber = fiberOf(task)
-  return fiber === undefined ? (task as Task).value(ref) : engine.valueOfFiber(fiber, ref)
+  const { values } = place as Part
+  return values?.has(ref) ? values.get(ref) as A : engine.valueOf(stateNow(wholeOf(place)), ref)
 }
 
 const fiberStateOf = (task: Task): engine.State | undefined =>
@@ -429,34 +383,35 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
 
 /** Whether this is left-over code: of a fiber that has gone on, and not yet parted from it. */
 export const isLeftOver = (place: Place): boolean => {
-  const task = whole(place)
+  const task = wholeOf(place)
   return isTask(task) && task.fiber === undefined && task.origin !== undefined
 }
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
-  const task = whole(place)
-  if (isTask(task) && task.fiber === undefined && task.origin !== undefined) {
+  if (isLeftOver(place)) {
+    const task = wholeOf(place) as Task
     const { origin } = task
     task.origin = undefined
     task.state = engine.detachState(task.state)
-    if (origin.task === task) {
+    if (origin!.task === task) {
       // the fiber's next lines must not start code in a task that is no longer the fiber's
-      origin.state = undefined
+      origin!.state = undefined
     }
   }
 }
 
 /** Writes a task-local value in a task. Left-over code must be settled first. */
 export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
-  if (isPart(place) && place.values.has(ref)) {
-    place.values.set(ref, value)
+  const { values } = place as Part
+  if (values?.has(ref)) {
+    values.set(ref, value)
     return
   }
-  const task = whole(place)
+  const task = wholeOf(place)
   const fiber = fiberOf(task)
   if (fiber === undefined) {
-    ;(task as Task).write(ref, value)
+    ;(task as Task).state = engine.writeState((task as Task).state, ref, value)
   } else {
     engine.writeFiber(fiber, ref, value, keepHistory)
     wrote(fiber, place)
@@ -466,7 +421,8 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
 /** How promise code's places have the values of fiber refs. */
 export const places: Access<Place> = { stateOf, valueOf, write }
 
-const replace = (task: Task | engine.AnyFiber, state: engine.State): void => {
+/** Replaces the state of a task. */
+export const replace = (task: Task | engine.AnyFiber, state: engine.State): void => {
   const fiber = fiberOf(task)
   if (fiber === undefined) {
     ;(task as Task).state = state
@@ -486,8 +442,9 @@ const wrote = (fiber: engine.AnyFiber, place: Place): void => {
       running.task.operation = running.operation
       renew(running)
       running.state = undefined
-      if (isPart(place)) {
-        shared.storage.enterWith(new Part(running.task, place.values))
+      const part = (place as Part).of?.(running.task)
+      if (part !== undefined) {
+        shared.storage.enterWith(part)
       }
     }
   }
@@ -533,7 +490,7 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
 }
 
 const runSlice = (fiber: BridgedFiber, run: () => void): void => {
-  if (!engine.keepBridged(fiber.fiber, hooks)) {
+  if (!engine.keepBridged(fiber.fiber)) {
     run()
     return
   }
@@ -548,12 +505,11 @@ const runSlice = (fiber: BridgedFiber, run: () => void): void => {
   }
 }
 
-/** What a fiber without a parent has from the code that started it: once for all, wherever it enters a bridge again. */
-function inherit(fiber: engine.AnyFiber): void {
+/** What a fiber has from the code that started it: once for all, wherever it enters a bridge again. */
+const inherit = (fiber: engine.AnyFiber): void => {
   if (!(BridgedId in fiber)) {
     setBridged(fiber, undefined)
-    const starter = shared.storage.getStore()
-    engine.inherit(fiber, (local) => valueOf(starter ?? shared.program, local), starter !== undefined)
+    shared.locals?.inherit(fiber)
   }
 }
 
@@ -567,28 +523,32 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   return state
 }
 
-/** What the library does when the engine starts, runs and suspends fibers. */
-interface Hooks extends engine.BridgeHooks {
-  running: BridgedFiber | undefined
+const forget = (fiber: engine.AnyFiber): void => {
+  const state = bridgedOf(fiber)
+  if (state !== undefined) {
+    end(state, engine.stateOf(fiber))
+    state.task = undefined
+    setBridged(fiber, undefined)
+  }
 }
 
-/** The bridge's hooks into the engine. */
-export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): Hooks => ({
-  running: undefined,
-  limited: undefined,
-  limit: 0,
+const handlers: Omit<Hooks, "running" | "limited" | "limit"> = {
   approach: inherit,
   start(fiber, parent) {
     const holder = parent === undefined ? undefined : bridgedOf(parent)
     const building = engine.buildingLayer(fiber)
     if (parent === undefined) {
       inherit(fiber)
-    } else if (holder === undefined && building === undefined) {
-      return
+    } else if (building === undefined) {
+      // what a layer's building starts must not make one task of all that the layer's runtime runs later
+      shared.locals?.start(fiber, parent)
+      if (holder === undefined) {
+        return
+      }
     }
     const state = new BridgedFiber(
       fiber,
-      holder === undefined || this.running === holder
+      holder === undefined || hooks.running === holder
         ? async.capture()
         : holder.context.runInAsyncScope(async.capture)
     )
@@ -606,7 +566,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
       // a fiber that a layer starts and that outlives its building belongs to no request
       if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.layer.builder)) {
         state.context = async.root.runInAsyncScope(async.capture)
-        engine.inherit(fiber, (local) => valueOf(shared.program, local), false)
+        shared.locals?.disown(fiber)
       }
       state.layer.builder = undefined
     }
@@ -619,20 +579,20 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     return () => context.runInAsyncScope(task)
   },
   resume() {
-    const { running } = this
+    const { running } = hooks
     if (running !== undefined) {
       running.registering = false
       end(running, engine.stateOf(running.fiber))
     }
   },
   changed() {
-    const running = this.running!
+    const running = hooks.running!
     // not what the registering code wrote, which is known already: the fiber has gone on
     running.registering = false
     renew(running)
   },
   register() {
-    const running = this.running!
+    const running = hooks.running!
     if (!running.registering) {
       if (running.state !== undefined) {
         end(running, running.state)
@@ -643,19 +603,20 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue("aiocontext/hooks", (): 
     }
   },
   end(fiber) {
-    const state = bridgedOf(fiber)
-    if (state !== undefined) {
-      end(state, engine.stateOf(fiber))
-      state.task = undefined
-      setBridged(fiber, undefined)
-    }
+    forget(fiber)
+    shared.locals?.end(fiber)
   },
   leave(fiber) {
-    const isRunning = this.running?.fiber === fiber
-    this.end(fiber)
+    const isRunning = hooks.running?.fiber === fiber
+    forget(fiber)
     if (isRunning) {
-      this.running = undefined
+      hooks.running = undefined
       shared.storage.enterWith(undefined)
     }
   }
-}))
+}
+
+Object.assign(hooks, handlers)
+
+/** The bridge between fibers and the async context. */
+export const bridge: Layer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer()

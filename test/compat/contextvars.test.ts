@@ -1153,8 +1153,8 @@ describe("bad input", () => {
   it("a context that is none", () =>
     asTask(async () => {
       for (const bad of [1, null, {}, new Map(), "ctx"]) {
-        expect(() => compat.fork(() => 1, { context: bad as any })).toThrow(/compat.fork takes a Context/)
-        expect(() => compat.runFork(Effect.void, { context: bad as any })).toThrow(/compat.runFork takes a Context/)
+        expect(() => compat.fork(() => 1, { context: bad as any })).toThrow(/compat.fork takes a context/)
+        expect(() => compat.runFork(Effect.void, { context: bad as any })).toThrow(/compat.runFork takes a context/)
       }
       expect(await compat.fork(() => 1, {})).toBe(1)
     }))
