@@ -57,7 +57,7 @@ export const deepCopy: Fork = (parent) => {
         throw new ForkError({ context: "", key, cause })
       }
     }
-    throw new ForkError({ context: "", cause })
+    throw cause
   }
 }
 
@@ -269,10 +269,7 @@ const checked = (
   }
   const at = `Context.Tag(${JSON.stringify(id)}): `
   if (typeof fork !== "function") {
-    throw specs.mistake(
-      `${at}fork is a strategy, as Context.copy, or a function of the parent's HashMap`,
-      fork
-    )
+    throw specs.mistake(`${at}fork is a function, as Context.copy`, fork)
   }
   if (join !== "isolate" && join !== "merge") {
     throw specs.mistake(`${at}join is "isolate" or "merge"`, join)
@@ -287,14 +284,14 @@ const fibers: specs.Access<engine.AnyFiber> = {
 }
 
 const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
-  const { definition: { key: id }, ref } = spec
+  const { definition, ref } = spec
+  const id = definition.key
   const { all, entry, modify } = specs.mapIn(spec, fibers)
 
   const attachmentOf = (fiber: engine.AnyFiber): attachments.Attachment | undefined =>
     engine.serviceOfFiber(fiber, id) as attachments.Attachment | undefined
 
-  const notAttached = (operation: string): NotAttachedError =>
-    new NotAttachedError({ context: id, operation: `${operation} of "${id}"` })
+  const notAttached = (operation: string): NotAttachedError => new NotAttachedError({ context: id, operation })
 
   const attachmentOrThrow = (fiber: engine.AnyFiber, operation: string): attachments.Attachment => {
     const attachment = attachmentOf(fiber)
@@ -318,7 +315,11 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   const data = attached("data", all)
 
   const provideEntries = (seed: Entries, self: unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    engine.provideAttachment(effect, ref, (fiber) => specs.attach(spec, seed, attachmentOf(fiber), false, self))
+    engine.provideAttachment(
+      effect,
+      ref,
+      (fiber) => attachments.makeAttachment(definition, seed, attachmentOf(fiber), false, self)
+    )
 
   return {
     [specs.SpecId]: spec,
@@ -331,13 +332,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       }),
     getOption,
     getOrFail: (key: string) =>
-      Effect.flatMap(
-        getOption(key),
-        Option.match({
-          onNone: () => Effect.fail(new KeyNotFoundError({ context: id, key })),
-          onSome: Effect.succeed
-        })
-      ),
+      Effect.mapError(Effect.flatten(getOption(key)), () => new KeyNotFoundError({ context: id, key })),
     peek: (key: string) =>
       engine.syncWithFiber((fiber) => {
         const attachment = attachmentOf(fiber)
@@ -368,17 +363,15 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.acquireUseRelease(
           attached("locally", (fiber, attachment) => {
-            let before = HashMap.empty<string, Option.Option<unknown>>()
-            modify(fiber, attachment, (own) => {
-              before = HashMap.map(added, (_, key) => HashMap.get(own, key))
-              return HashMap.union(own, added)
-            })
+            let before = added
+            modify(fiber, attachment, (own) => HashMap.union(before = own, added))
             return before
           }),
           () => effect,
           (before) =>
             writing("locally", (own) =>
-              HashMap.reduce(before, own, (map, entry, key) => HashMap.modifyAt(map, key, () => entry)))
+              HashMap.reduce(added, own, (map, _, key) =>
+                HashMap.modifyAt(map, key, () => HashMap.get(before, key))))
         )
     },
     // `this` is the class that the user wrote, so that `attached` can name it
@@ -397,9 +390,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
 
 /** The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`. */
 export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ engine.syncWithFiber((fiber) =>
-  Array.from(engine.servicesOfFiber(fiber)).flatMap((service) =>
-    attachments.isAttachment(service) ? [service.tag as Any] : []
-  )
+  Array.from(engine.servicesOfFiber(fiber)).filter(attachments.isAttachment).map(({ tag }) => tag as Any)
 )
 
 const CtxBase: TagClass<Ctx, "aiocontext/Ctx", Dict> = /* @__PURE__ */ Tag("aiocontext/Ctx")<Ctx>({ required: [] })

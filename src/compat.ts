@@ -148,7 +148,8 @@ export const make = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>
 ): ContextMap<Self, Shape> => {
   const spec = specs.specOf(tag)
-  const { definition: { key: id }, ref } = spec
+  const { definition, ref } = spec
+  const id = definition.key
   const { all, entry, modify, value } = specs.mapIn(spec, tasks.places)
 
   const attachmentOf = (place: tasks.Place, operation: string): attachments.Attachment => {
@@ -186,16 +187,7 @@ export const make = <Self, Id extends string, Shape>(
     })
 
   const flush = (task: tasks.Task, index: bags.Bag): void => {
-    modify(
-      task,
-      attachmentOf(task, "context.set"),
-      (own) =>
-        Object.entries(index).reduce(
-          (map, [key, value]) =>
-            Option.containsWith(Object.is)(HashMap.get(map, key), value) ? map : HashMap.set(map, key, value),
-          own
-        )
-    )
+    modify(task, attachmentOf(task, "context.set"), HashMap.union(HashMap.fromIterable(Object.entries(index))))
   }
 
   const allAt = (operation: string): attachments.Entries => at(operation, all)
@@ -272,7 +264,13 @@ export const make = <Self, Id extends string, Shape>(
         engine.attachState(
           parent,
           ref,
-          specs.attach(spec, HashMap.fromIterable(Object.entries(seed)), engine.serviceOf(parent, id), false, tag)
+          attachments.makeAttachment(
+            definition,
+            HashMap.fromIterable(Object.entries(seed)),
+            engine.serviceOf(parent, id),
+            false,
+            tag
+          )
         )
       )
       if (!attachments.isLinked(spec)) {
@@ -332,7 +330,7 @@ export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
  * ```
  */
 export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
-  forkWith("compat.fork", f, new AbortController().signal, contextOf("compat.fork", options))
+  forkWith("compat.fork", f, contextOf("compat.fork", options))
 
 /**
  * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
@@ -353,7 +351,7 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
 ): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
   const functions = Array.from(fs)
   functions.forEach((f) => checkFunction("compat.all", f))
-  return Promise.all(functions.map((f) => forkWith("compat.all", f, new AbortController().signal))) as Promise<any>
+  return Promise.all(functions.map((f) => forkWith("compat.all", f))) as Promise<any>
 }
 
 /**
@@ -374,14 +372,13 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
  */
 export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> => {
   checkFunction("compat.timeout", f)
-  const millis = Option.match(decodeDuration(duration), {
-    onNone: () => {
-      throw specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
-    },
-    onSome: Duration.toMillis
-  })
+  const decoded = Number.isNaN(duration) ? Option.none() : Duration.decodeUnknown(duration)
+  if (decoded._tag === "None") {
+    throw specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
+  }
+  const millis = Duration.toMillis(decoded.value)
   const controller = new AbortController()
-  const result = forkWith("compat.timeout", f, controller.signal)
+  const result = forkWith("compat.timeout", f, undefined, controller.signal)
   if (millis > maxTimer) {
     return result
   }
@@ -397,9 +394,6 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
 
 // a longer timer would fire at once
 const maxTimer = 2 ** 31 - 1
-
-const decodeDuration = (duration: Duration.DurationInput): Option.Option<Duration.Duration> =>
-  typeof duration === "number" && Number.isNaN(duration) ? Option.none() : Duration.decodeUnknown(duration)
 
 const checkFunction = (operation: string, f: unknown): void => {
   if (typeof f !== "function") {
@@ -421,8 +415,8 @@ const contextOf = (operation: string, options: ForkOptions | undefined): TaskCon
 const forkWith = <A>(
   operation: string,
   f: TaskFunction<A>,
-  signal: AbortSignal,
-  context?: TaskContext
+  context?: TaskContext,
+  signal = new AbortController().signal
 ): Promise<A> => {
   checkFunction(operation, f)
   const child = tasks.fork(tasks.currentOrThrow(operation), context)
@@ -451,9 +445,9 @@ const forkWith = <A>(
  */
 export const bind = <Args extends Array<unknown>, A>(f: (...args: Args) => A): (...args: Args) => A => {
   checkFunction("compat.bind", f)
-  const task = tasks.capture(tasks.currentOrThrow("compat.bind"))
+  const inTask = capture("compat.bind")
   return function(this: unknown, ...args) {
-    return tasks.runIn(task, () => f.apply(this, args))
+    return inTask(() => f.apply(this, args))
   }
 }
 
@@ -470,11 +464,16 @@ export const bind = <Args extends Array<unknown>, A>(f: (...args: Args) => A): (
  * ```
  */
 export const snapshot = (): <A>(f: () => A) => A => {
-  const task = tasks.capture(tasks.currentOrThrow("compat.snapshot"))
+  const inTask = capture("compat.snapshot")
   return (f) => {
     checkFunction("compat.snapshot()", f)
-    return tasks.runIn(task, f)
+    return inTask(f)
   }
+}
+
+const capture = (operation: string) => {
+  const task = tasks.capture(tasks.currentOrThrow(operation))
+  return <A>(f: () => A): A => tasks.runIn(task, f)
 }
 
 // -----------------------------------------------------------------------------------------------------------------

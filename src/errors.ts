@@ -73,7 +73,7 @@ const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
  */
 export class NotAttachedError extends NotAttachedErrorBase {
   override get message(): string {
-    return `${this.operation}: the context "${this.context}" is not attached to the running task. Attach it with` +
+    return `${this.operation}: the context "${this.context}" is not attached here. Attach it with` +
       ` Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn).`
   }
 }
@@ -112,7 +112,7 @@ export class ForkError extends ForkErrorBase {
   override get message(): string {
     const reason = this.cause instanceof Error ? this.cause.message : describe(this.cause)
     return this.key === undefined
-      ? `The context "${this.context}" cannot fork (${reason}). Its fork function takes the parent's HashMap and returns` +
+      ? `The context "${this.context}" cannot fork (${reason}): its fork takes the parent's HashMap and returns` +
         ` the child's.`
       : `The context "${this.context}" cannot copy its key ${
         JSON.stringify(this.key)

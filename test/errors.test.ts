@@ -146,7 +146,9 @@ describe("bad input", () => {
   })
   it("an id, a fork or a join that is none", () => {
     expect(() => Context.Tag(1 as never)()).toThrow(/takes an id/)
-    expect(() => Context.Tag("test/errors/bad")({ fork: "copy" as never })).toThrow(/fork is a strategy/)
+    expect(() => Context.Tag("test/errors/bad")({ fork: "copy" as never })).toThrow(
+      /fork is a function, as Context.copy/
+    )
     expect(() => Context.Tag("test/errors/bad")({ join: "both" as never })).toThrow(/join is "isolate" or "merge"/)
   })
   it("a write that fails loses nothing", () => {
@@ -172,7 +174,7 @@ describe("each message names what is missing and the line that mends it", () => 
     ],
     [
       new NotAttachedError({ operation: "context.get", context: "app/Request" }),
-      "context.get: the context \"app/Request\" is not attached to the running task. Attach it with " +
+      "context.get: the context \"app/Request\" is not attached here. Attach it with " +
       "Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn)."
     ],
     [
@@ -187,7 +189,7 @@ describe("each message names what is missing and the line that mends it", () => 
     ],
     [
       new ForkError({ context: "app/Request", cause: "no" }),
-      "The context \"app/Request\" cannot fork (no). Its fork function takes the parent's HashMap and returns the child's."
+      "The context \"app/Request\" cannot fork (no): its fork takes the parent's HashMap and returns the child's."
     ]
   ]
   for (const [error, message] of messages) {

@@ -13,7 +13,6 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import { isTagged } from "effect/Predicate"
 import { ForkError } from "../errors.js"
 import { globalValue } from "./global.js"
 
@@ -83,7 +82,8 @@ export const makeAttachment = (
 })
 
 /** Whether a service is an attached context. Told by its tag: another copy of the package may have made it. */
-export const isAttachment = (service: unknown): service is Attachment => isTagged(service, "aiocontext/Attachment")
+export const isAttachment = (service: unknown): service is Attachment =>
+  (service as Partial<Attachment> | undefined)?._tag === "aiocontext/Attachment"
 
 // A property of a HashMap that is ours alone: the quickest of the ways that keep `FiberRef<HashMap>` true. Two copies of the
 // package read each other's maps.
@@ -105,7 +105,7 @@ function isSame(this: Entries, that: Equal.Equal): boolean {
 const unmarked: Equal.Equal = Object.getPrototypeOf(HashMap.empty())
 
 const mark = (own: Marked, slot: Slot): Entries => {
-  if (slot.cell !== undefined || slot.base !== undefined) {
+  if ((slot.cell ?? slot.base) !== undefined) {
     // spares the engine the hashing of each entry, to find what is never equal
     Hash.cached(own, identity++)
   }
@@ -178,17 +178,19 @@ export const encloses = (attachment: Attachment, inner: Attachment | undefined):
 /** Whether a fiber may go back to the region of an attachment, over though it may be: the fiber was forked there. */
 export type Keeps = (attachment: Attachment) => boolean
 
+/** Drops the slots of some attachments: `absent` when nothing is left. */
+const drop = (value: Entries, isGone: (attachment: Attachment) => boolean): Entries =>
+  fold(value, (below, own, slot) => isGone(slot.attachment) ? below : put(below, own, slot), absent)
+
 /** Drops what belongs to regions that are over, unless they enclose `top` or the fiber keeps them. */
 const prune = (value: Entries, top: Attachment, keeps: Keeps): Entries =>
   value !== absent && slotOf(value) === undefined && top.outer !== undefined
     // written past the library, through the fiber ref: it is the enclosing attachment's
     ? mark(fresh(value), { attachment: top.outer, below: absent })
-    : fold(value, (below, own, slot) => {
-      const { attachment } = slot
-      return attachment === top || (attachment.closed && !encloses(attachment, top) && !keeps(attachment))
-        ? below
-        : put(below, own, slot)
-    }, absent)
+    : drop(
+      value,
+      (attachment) => attachment === top || (attachment.closed && !encloses(attachment, top) && !keeps(attachment))
+    )
 
 /** Attaches: a slot for `attachment` on top, with its seed. */
 export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {
@@ -199,26 +201,24 @@ export const push = (value: Entries, attachment: Attachment, keeps: Keeps): Entr
     : put(below, seed, { attachment, below, cell: fork === chain ? cell : undefined })
 }
 
-/** Detaches: the value without the slot of `attachment`; `absent` when nothing is left. */
-export const remove = (value: Entries, attachment: Attachment): Entries =>
-  fold(value, (below, own, slot) => slot.attachment === attachment ? below : put(below, own, slot), absent)
+/** Detaches: the value without the slot of `attachment`. */
+export const remove = (value: Entries, attachment: Attachment): Entries => drop(value, (other) => other === attachment)
 
 // -----------------------------------------------------------------------------------------------------------------
 // forks
 // -----------------------------------------------------------------------------------------------------------------
 
 const forkWith = ({ definition }: Attachment, parent: Entries): Entries => {
-  const context = definition.key
-  let child: Entries
   try {
-    child = definition.fork(parent)
+    const child = definition.fork(parent)
+    if (HashMap.isHashMap(child)) {
+      return child
+    }
+    throw new TypeError("it returned no HashMap")
   } catch (cause) {
+    const context = definition.key
     throw new ForkError(cause instanceof ForkError ? { ...cause, cause: cause.cause, context } : { context, cause })
   }
-  if (child !== parent && !HashMap.isHashMap(child)) {
-    throw new ForkError({ context, cause: new TypeError("it returned something that is no HashMap") })
-  }
-  return child
 }
 
 const forkOne = (below: Entries, own: Entries, slot: Slot): Entries => {

@@ -77,20 +77,23 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 // the fiber ref of a context
 // -----------------------------------------------------------------------------------------------------------------
 
-/** The fiber refs that the library makes, each with what its value becomes in code that goes on beside its task. */
-const own = /* @__PURE__ */ globalValue("aiocontext/own", () => new Map<Local<any>, (value: any) => any>())
+/** The fiber refs that the library makes; with each local, what its value becomes in code that goes on beside its task. */
+const own = /* @__PURE__ */ globalValue(
+  "aiocontext/own",
+  () => new Map<Local<any>, ((value: any) => any) | undefined>()
+)
 
 type Patch<A> = (value: A) => A
 
-interface Behaviour<A> {
-  readonly fork: Patch<A>
-  readonly detach: Patch<A>
-  readonly join: (parent: A, joined: A) => A
-  /** What a change makes of another value; `fiber` is the one that runs this, where it is the one that made the change. */
-  readonly patch: (before: A, after: A, value: A, fiber: AnyFiber | undefined) => A
-}
-
-const makeOwn = <A>(key: string, initial: A, { detach, fork, join, patch }: Behaviour<A>): Local<A> =>
+/** `patch` makes of a value what a change does to it, in the fiber that made the change or elsewhere (`undefined`). */
+const makeOwn = <A>(
+  key: string,
+  initial: A,
+  fork: Patch<A>,
+  join: (parent: A, joined: A) => A,
+  patch: (before: A, after: A, value: A, fiber: AnyFiber | undefined) => A,
+  detach?: Patch<A>
+): Local<A> =>
   globalValue(key, () => {
     const ref: Local<A> = FiberRef.unsafeMakePatch<A, Patch<A>>(initial, {
       differ: Differ.make<A, Patch<A>>({
@@ -111,23 +114,26 @@ const makeOwn = <A>(key: string, initial: A, { detach, fork, join, patch }: Beha
 
 /** The fiber ref of the context with this id: one a process, whoever defines the context. */
 export const makeRef = (id: string): Ref => {
-  const ref: Ref = makeOwn(`aiocontext/ref/${id}`, attachments.absent, {
-    fork: attachments.fork,
-    detach: attachments.detach,
-    join: attachments.join,
-    patch: (before, after, value, fiber) => attachments.patch(before, after, value, fiber?.getFiberRef(ref))
-  })
+  const ref: Ref = makeOwn(
+    `aiocontext/ref/${id}`,
+    attachments.absent,
+    attachments.fork,
+    attachments.join,
+    (before, after, value, fiber) => attachments.patch(before, after, value, fiber?.getFiberRef(ref))
+  )
   return ref
 }
 
 /** A value that each task has, one a process and id. Joins leave the parent's as it is. */
 export const makeLocal = <A>(id: string, initial: A, fork: Patch<A>, detach: Patch<A>): Local<A> =>
-  makeOwn(`aiocontext/local/${id}`, initial, {
+  makeOwn(
+    `aiocontext/local/${id}`,
+    initial,
     fork,
-    detach,
-    join: (parent) => parent,
-    patch: (_, after, value, fiber) => fiber === undefined ? value : after
-  })
+    (parent) => parent,
+    (_, after, value, fiber) => fiber === undefined ? value : after,
+    detach
+  )
 
 /** The value that a fiber ref has where none was given to it. */
 export const initialOf = <A>(ref: Local<A>): A => internals(ref).initial
@@ -209,9 +215,7 @@ const withValue = <A>(
   put(locals, ref, value === internals(ref).initial ? undefined : stackOf(locals.get(ref), id, value, keep))
   f?.(locals)
   for (const mirror of read(before, mirrors)) {
-    if ((mirror.ref as unknown) === ref && !mirror.closed) {
-      mirror.follow(before.locals, locals, id, attached)
-    }
+    mirror.follow(before.locals, locals, id, ref, attached)
   }
   return FiberRefs.unsafeMake(locals)
 }
@@ -296,17 +300,25 @@ export const keeps = (state: () => State, key: string): attachments.Keeps => (at
 const pushed = (state: State, ref: Ref, attachment: Attachment): Entries =>
   attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
 
+const attachAs = (state: State, ref: Ref, attachment: Attachment, id: Id, keepHistory: boolean): State =>
+  withValue(state, id, ref, pushed(state, ref, attachment), keepHistory && merges(attachment), (locals) => {
+    locals.set(
+      FiberRef.currentContext,
+      stackOf(locals.get(FiberRef.currentContext), id, addService(state, attachment), keepHistory)
+    )
+  })
+
 /** A state with a context attached. */
 export const attachState = (state: State, ref: Ref, attachment: Attachment): State =>
-  withValue(state, taskId, ref, pushed(state, ref, attachment), false, (locals) => {
-    locals.set(FiberRef.currentContext, [[taskId, addService(state, attachment)]])
-  })
+  attachAs(state, ref, attachment, taskId, false)
+
+const merges = ({ definition: { join } }: Attachment): boolean => join === "merge"
 
 /** The state of code that goes on beside its task, with layers of its own where the task's are linked. */
 export const detachState = (state: State): State =>
   edit(state, (set) => {
     for (const [ref, [[, value]]] of state.locals) {
-      const detached = own.has(ref) ? own.get(ref)!(value) : value
+      const detached = own.has(ref) ? (own.get(ref) ?? attachments.detach)(value as Entries) : value
       if (detached !== value) {
         set(ref, [[taskId, detached]])
       }
@@ -353,25 +365,9 @@ const withFinalizer = <A extends object, Id>(
     )
   })
 
-/** Attaches a context, and gives what goes back to where it was not. */
-const enterRegion = (fiber: AnyFiber, ref: Ref, attachment: Attachment): () => void => {
-  const state = stateOf(fiber)
-  const services = state.locals.get(FiberRef.currentContext)
-  writeFiber(fiber, ref, pushed(state, ref, attachment), attachment.definition.join === "merge", (locals) => {
-    locals.set(FiberRef.currentContext, stackOf(services, fiber.id(), addService(state, attachment), true))
-  })
-  return () => leave(fiber, ref, attachment, (locals) => put(locals, FiberRef.currentContext, services))
-}
-
 const leave = (fiber: AnyFiber, ref: Ref, attachment: Attachment, f?: (locals: Locals) => void): void => {
   attachment.closed = true
-  writeFiber(
-    fiber,
-    ref,
-    attachments.remove(fiber.getFiberRef(ref), attachment),
-    attachment.definition.join === "merge",
-    f
-  )
+  writeFiber(fiber, ref, attachments.remove(valueOfFiber(fiber, ref), attachment), merges(attachment), f)
 }
 
 /** Annotations that follow a context's entries. */
@@ -385,7 +381,7 @@ export interface Mirrored {
 interface Mirror extends Mirrored {
   closed: boolean
   // a method, so that a program without such a layer has none of this
-  follow(before: State["locals"], locals: Locals, id: FiberId.Runtime, attached?: Attachment): void
+  follow(before: State["locals"], locals: Locals, id: Id, written?: Local<any>, attached?: Attachment): void
 }
 
 const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = /* @__PURE__ */ globalValue(
@@ -430,9 +426,13 @@ function follow(
   this: Mirror,
   before: State["locals"],
   locals: Locals,
-  id: FiberId.Runtime,
+  id: Id,
+  written?: Local<any>,
   attached?: Attachment
 ): void {
+  if (written !== undefined && (written !== this.ref || this.closed)) {
+    return
+  }
   const target = this.into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
   const was = visible(before, this)
   const is = this.closed ? attachments.absent : visible(locals, this, attached)
@@ -476,16 +476,14 @@ export const provideAttachment = <A, E, R>(
   // a third of the operations that `acquireUseRelease` takes, which is for releases that are effects
   Effect.uninterruptibleMask((restore) => {
     const fiber = currentFiber()!
-    const leave = enterRegion(fiber, ref, make(fiber))
-    return Effect.matchCauseEffect(restore(effect), {
-      onFailure: (cause) => {
-        leave()
-        return Effect.failCause(cause)
-      },
-      onSuccess: (value) => {
-        leave()
-        return Effect.succeed(value)
-      }
+    const attachment = make(fiber)
+    const state = stateOf(fiber)
+    setState(fiber, attachAs(state, ref, attachment, fiber.id(), true))
+    return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
+      leave(fiber, ref, attachment, (locals) => {
+        put(locals, FiberRef.currentContext, state.locals.get(FiberRef.currentContext))
+      })
+      return exit
     })
   })
 

@@ -10,7 +10,7 @@ import * as effect from "effect"
 
 if (effect.GlobalValue === undefined) {
   throw new Error(
-    "aiocontext 1.x runs on Effect 3, and the effect that is installed is another major: npm i effect@3"
+    "aiocontext 1.x runs on Effect 3, which is not the one installed: npm i effect@3"
   )
 }
 

@@ -51,10 +51,6 @@ const checked = (operation: string, entries: object): object => {
   return entries
 }
 
-/** A new attachment of a context, inside the one that encloses it. */
-export const attach = (spec: Spec, seed: Entries, outer: unknown, built: boolean, tag: unknown): Attachment =>
-  makeAttachment(spec.definition, seed, outer, built, tag)
-
 /** How a place (a fiber, or what promise code runs in) has the values of fiber refs. */
 export interface Access<Place> {
   readonly stateOf: (place: Place) => engine.State
@@ -120,5 +116,5 @@ export const layer = <Self, E, R>(
     tag,
     spec.ref,
     entries,
-    (fiber, seed) => attach(spec, seed, engine.serviceOfFiber(fiber, tag.key), true, self)
+    (fiber, seed) => makeAttachment(spec.definition, seed, engine.serviceOfFiber(fiber, tag.key), true, self)
   )

@@ -9,8 +9,9 @@ import * as Effect from "effect/Effect"
 import { createRequire } from "node:module"
 import * as compat from "../compat.js"
 import type * as Context from "../Context.js"
+import { makeAttachment } from "../internal/attachment.js"
 import * as engine from "../internal/engine.js"
-import { attach, fromObject, specOf } from "../internal/spec.js"
+import { fromObject, specOf } from "../internal/spec.js"
 import type { Tagged } from "../internal/spec.js"
 import * as tasks from "../internal/task.js"
 
@@ -105,7 +106,13 @@ export const withContext = <Self, Id extends string, Shape>(
   }
   const imperative = compat.make(tag)
   const spec = specOf(tag as unknown as Tagged)
-  const attachment = attach(spec, fromObject("withContext", entries as object), undefined, false, tag)
+  const attachment = makeAttachment(
+    spec.definition,
+    fromObject("withContext", entries as object),
+    undefined,
+    false,
+    tag
+  )
   const suiteTask = tasks.make(engine.attachState(engine.emptyState, spec.ref, attachment))
   const tests = new WeakMap<object, tasks.Task>()
   const taskOf = (context: unknown): tasks.Task => {
