@@ -17,12 +17,10 @@
 import * as Cause from "effect/Cause"
 import * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
-import * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import type * as EffectLayer from "effect/Layer"
 import * as Option from "effect/Option"
-import { hasProperty } from "effect/Predicate"
 import type * as Context from "./Context.js"
 import { Ctx } from "./Context.js"
 import { KeyNotFoundError, NotAttachedError } from "./errors.js"
@@ -155,7 +153,7 @@ export const make = <Self, Id extends string, Shape>(
   const attachmentOf = (place: tasks.Place, operation: string): attachments.Attachment => {
     const attachment = tasks.serviceOf(place, id) as attachments.Attachment | undefined
     if (attachment === undefined) {
-      throw new NotAttachedError({ context: id, operation })
+      throw new NotAttachedError({ context: id, operation: `context.${operation}` })
     }
     return attachment
   }
@@ -173,7 +171,7 @@ export const make = <Self, Id extends string, Shape>(
     operation: string,
     f: (place: tasks.Place, attachment: attachments.Attachment) => A
   ): A => {
-    const place = tasks.currentOrThrow(operation)
+    const place = tasks.currentOrThrow(`context.${operation}`)
     return f(place, attachmentOf(place, operation))
   }
 
@@ -187,7 +185,7 @@ export const make = <Self, Id extends string, Shape>(
     })
 
   const flush = (task: tasks.Task, index: bags.Bag): void => {
-    modify(task, attachmentOf(task, "context.set"), HashMap.union(HashMap.fromIterable(Object.entries(index))))
+    modify(task, attachmentOf(task, "set"), HashMap.union(HashMap.fromIterable(Object.entries(index))))
   }
 
   const allAt = (operation: string): attachments.Entries => at(operation, all)
@@ -197,7 +195,7 @@ export const make = <Self, Id extends string, Shape>(
     if (index !== undefined) {
       return readIndex(index, key, fallback)
     }
-    const attachment = attachmentOf(place, "context.get")
+    const attachment = attachmentOf(place, "get")
     const own = value(place, attachment)
     const whole = attachments.wholeOf(own, attachment)
     if (whole !== undefined) {
@@ -210,9 +208,9 @@ export const make = <Self, Id extends string, Shape>(
   const runFork = <A, E>(
     effect: Effect.Effect<A, E, never>,
     options?: RunOptions
-  ): Fiber.RuntimeFiber<A, E> => at("context.runFork", (place) => start(place, effect, options))
+  ): Fiber.RuntimeFiber<A, E> => at("runFork", (place) => start(place, effect, options))
 
-  const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("context.entries"))
+  const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("entries"))
 
   // in an object that has accessors of its own, the JavaScript engine looks up each member by its name
   const accessors = {
@@ -220,7 +218,7 @@ export const make = <Self, Id extends string, Shape>(
       return attachedPlace() !== undefined
     },
     get size() {
-      return HashMap.size(allAt("context.size"))
+      return HashMap.size(allAt("size"))
     }
   }
 
@@ -233,7 +231,7 @@ export const make = <Self, Id extends string, Shape>(
     },
     getOrThrow: (key: string) =>
       Option.getOrThrowWith(
-        entryAt("context.getOrThrow", key),
+        entryAt("getOrThrow", key),
         () => new KeyNotFoundError({ context: id, key })
       ),
     peek(key: string, fallback?: unknown) {
@@ -242,20 +240,20 @@ export const make = <Self, Id extends string, Shape>(
     },
     set(key: string, value: unknown) {
       if (!tasks.setIndexed(ref, key, value, flush)) {
-        modifyAt("context.set", HashMap.set(key, value))
+        modifyAt("set", HashMap.set(key, value))
       }
     },
-    has: (key: string) => Option.isSome(entryAt("context.has", key)),
-    delete: (key: string) => modifyAt("context.delete", specs.remove(key)),
+    has: (key: string) => Option.isSome(entryAt("has", key)),
+    delete: (key: string) => modifyAt("delete", specs.remove(key)),
     clear() {
-      modifyAt("context.clear", specs.clear(spec))
+      modifyAt("clear", specs.clear(spec))
     },
-    keys: () => HashMap.keys(allAt("context.keys")),
-    values: () => HashMap.values(allAt("context.values")),
+    keys: () => HashMap.keys(allAt("keys")),
+    values: () => HashMap.values(allAt("values")),
     entries,
     [Symbol.iterator]: entries,
-    forEach: (f: (value: unknown, key: string) => void) => HashMap.forEach(allAt("context.forEach"), f),
-    toObject: () => Object.fromEntries(allAt("context.toObject")),
+    forEach: (f: (value: unknown, key: string) => void) => HashMap.forEach(allAt("forEach"), f),
+    toObject: () => Object.fromEntries(allAt("toObject")),
     run<A>(entries: object, f: () => A): A {
       checkFunction("context.run", f)
       const seed = specs.bagOf("context.run", entries)
@@ -402,14 +400,14 @@ const checkFunction = (operation: string, f: unknown): void => {
 }
 
 const contextOf = (operation: string, options: ForkOptions | undefined): TaskContext | undefined => {
-  const context: unknown = options?.context
-  if (context !== undefined && !hasProperty(context, "~aiocontext/install")) {
+  const context = options?.context
+  if (context !== undefined && context?.["~aiocontext/install"] === undefined) {
     throw specs.mistake(
       `${operation} takes a context of contextvars, as in { context: copyContext() }`,
       context
     )
   }
-  return context as TaskContext | undefined
+  return context
 }
 
 const forkWith = <A>(
@@ -506,10 +504,7 @@ const start = <A, E>(
 
 const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
   new Promise((resolve, reject) =>
-    fiber.addObserver(Exit.match({
-      onSuccess: resolve,
-      onFailure: (cause) => reject(engine.toError(cause))
-    }))
+    fiber.addObserver((exit) => exit._tag === "Success" ? resolve(exit.value) : reject(engine.toError(exit.cause)))
   )
 
 /**

@@ -35,12 +35,12 @@ export class NoTaskError extends NoTaskErrorBase {
     if (this.advice !== undefined) {
       return `${this.operation}: ${this.advice}`
     }
+    const start = `${this.operation}: no task is running here. Start one with context.run({ … }, fn)`
     return this.browser === true
-      ? `${this.operation}: no task is running here. Start one with context.run({ … }, fn). In a browser promise code loses` +
-        ` its task at the first await: take it along, const inTask = compat.snapshot() before it, inTask(fn) after it.`
-      : `${this.operation}: no task is running here. Start one with context.run({ … }, fn), or provide the bridge to the` +
-        ` fiber that started this code, which else loses its task at the first await: Effect.provide(program,` +
-        ` compat.layer).`
+      ? `${start}. In a browser promise code loses its task at the first await: const inTask = compat.snapshot() before it,` +
+        ` inTask(fn) after it.`
+      : `${start}, or provide the bridge to the fiber that started this code, which else loses its task at the first` +
+        ` await: Effect.provide(program, compat.layer).`
   }
 }
 

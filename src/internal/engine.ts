@@ -555,11 +555,7 @@ export const runFork = <A, E>(
   install?: (state: State) => State
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(
-    Runtime.make({
-      context: servicesOf(state) as Context.Context<unknown>,
-      fiberRefs: state,
-      runtimeFlags: Runtime.defaultRuntime.runtimeFlags
-    }),
+    { ...Runtime.defaultRuntime, context: servicesOf(state) as Context.Context<unknown>, fiberRefs: state },
     effect,
     install && { updateRefs: install }
   )
@@ -652,14 +648,6 @@ const bridgeOf = (fiber: AnyFiber): Bridge | undefined => bridgeIn((fiber as Fib
 /** Whether a fiber runs under the bridge. */
 export const isBridged = (fiber: AnyFiber): boolean => bridgeOf(fiber) !== undefined
 
-// The rule of Effect's own schedulers: a fiber yields when it has done as many operations in a row as a fiber ref of its
-// says.
-const limiting = /* @__PURE__ */ (() => [
-  Scheduler.MixedScheduler.prototype.shouldYield,
-  Scheduler.SyncScheduler.prototype.shouldYield,
-  Scheduler.defaultShouldYield
-])()
-
 class BridgedScheduler implements Scheduler.Scheduler {
   constructor(readonly inner: Scheduler.Scheduler) {}
 
@@ -673,11 +661,14 @@ class BridgedScheduler implements Scheduler.Scheduler {
     const { inner } = this
     const { running } = hooks
     if (running?.fiber === fiber) {
-      // a yield changes fiber refs, which would end the task of the code that has just been registered
-      if (isAboutToWait(running)) {
+      // A yield changes fiber refs, which would end the task of the code that has just been registered. Between that and the
+      // wait for it, Effect has a few operations for the interruption. Not more: a loop of suspended effects looks the same,
+      // and must yield.
+      if (running.registering && running.operation - running.registeredIn < 16) {
         return false
       }
-      if (limiting.includes(inner.shouldYield)) {
+      // the rule of Effect's default: a fiber yields when it has done as many operations in a row as a fiber ref of its says
+      if (inner.shouldYield === Scheduler.MixedScheduler.prototype.shouldYield) {
         hooks.limited = stateOf(fiber)
         hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
       }
@@ -708,13 +699,6 @@ class BridgedScheduler implements Scheduler.Scheduler {
     return owners.get(task)
   }
 }
-
-// Between a user's registering a callback and the wait for it, Effect has a few operations for the interruption. Not more:
-// a loop of suspended effects looks the same, and must yield.
-const isAboutToWait = ({ operation, registeredIn, registering }: Running): boolean =>
-  registering && operation - registeredIn < operationsToWait
-
-const operationsToWait = 16
 
 const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
