@@ -377,7 +377,8 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
   const millis = Duration.toMillis(decoded.value)
   const controller = new AbortController()
   const result = forkWith("compat.timeout", f, undefined, controller.signal)
-  if (millis > maxTimer) {
+  if (millis > 2 ** 31 - 1) {
+    // a longer timer would fire at once
     return result
   }
   return new Promise((resolve, reject) => {
@@ -389,9 +390,6 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
     result.then(resolve, reject).finally(() => clearTimeout(timer))
   })
 }
-
-// a longer timer would fire at once
-const maxTimer = 2 ** 31 - 1
 
 const checkFunction = (operation: string, f: unknown): void => {
   if (typeof f !== "function") {

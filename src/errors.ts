@@ -117,7 +117,7 @@ export class ForkError extends ForkErrorBase {
       : `The context "${this.context}" cannot copy its key ${
         JSON.stringify(this.key)
       } for a child (${reason}). Keep it` +
-        ` out, or define the context with { fork: Context.copy }.`
+        ` out, or fork with { fork: Context.copy }.`
   }
 }
 

@@ -292,10 +292,9 @@ const addService = (state: State, attachment: Attachment): Context.Context<never
 
 /** What a fiber keeps of regions that are over: its services' history knows those that it was forked in. */
 export const keeps = (state: () => State, key: string): attachments.Keeps => (attachment) =>
-  (state().locals.get(FiberRef.currentContext) ?? []).some(([, services]) => {
-    const inner = (services as Context.Context<never>).unsafeMap.get(key) as Attachment | undefined
-    return attachments.encloses(attachment, inner)
-  })
+  (state().locals.get(FiberRef.currentContext) ?? []).some(([, services]) =>
+    attachments.encloses(attachment, (services as Context.Context<never>).unsafeMap.get(key))
+  )
 
 const pushed = (state: State, ref: Ref, attachment: Attachment): Entries =>
   attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))

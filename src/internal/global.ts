@@ -10,7 +10,7 @@ import * as effect from "effect"
 
 if (effect.GlobalValue === undefined) {
   throw new Error(
-    "aiocontext 1.x runs on Effect 3, which is not the one installed: npm i effect@3"
+    "aiocontext 1.x needs Effect 3, not the one installed: npm i effect@3"
   )
 }
 

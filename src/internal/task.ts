@@ -25,9 +25,9 @@ export class Task {
   constructor(
     private made: engine.State | (() => engine.State),
     /** The fiber that waits for this code, while it does. */
-    public fiber: engine.AnyFiber | undefined,
+    public fiber?: engine.AnyFiber | undefined,
     /** Where the state is from, while it is shared with a fiber: before it writes, left-over code parts with it. */
-    public origin: Origin | undefined
+    public origin?: Origin | undefined
   ) {}
 
   // a program has many tasks: this costs each of them nothing
@@ -158,7 +158,7 @@ export const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", ()
   engine.declareCurrentFiber()
   return {
     storage: async.makeStorage<Task | Part>(),
-    program: new Task(engine.emptyState, undefined, undefined),
+    program: new Task(engine.emptyState),
     host: undefined,
     locals: undefined
   }
@@ -276,7 +276,7 @@ export const capture = (place: Place): Task | Part => {
 }
 
 /** A promise task of its own, with a given state; a function makes the state when it is asked for. */
-export const make = (state: engine.State | (() => engine.State)): Task => new Task(state, undefined, undefined)
+export const make = (state: engine.State | (() => engine.State)): Task => new Task(state)
 
 /** A context that a task can be started in: it gives itself to the task's state. */
 export interface TaskContext {

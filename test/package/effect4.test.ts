@@ -6,7 +6,7 @@ describe("beside Effect 4", () => {
   beforeAll(() => project.install(inject("tarball"), "effect@4"))
   afterAll(project.remove)
 
-  const message = "aiocontext 1.x runs on Effect 3, which is not the one installed: npm i effect@3"
+  const message = "aiocontext 1.x needs Effect 3, not the one installed: npm i effect@3"
 
   for (const entry of ["aiocontext", "aiocontext/Context", "aiocontext/Layer", "aiocontext/compat"]) {
     it(`import of ${entry} says why it fails and which line mends it`, async () => {
