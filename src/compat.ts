@@ -328,7 +328,7 @@ export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
  * ```
  */
 export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
-  forkWith("compat.fork", f, contextOf("compat.fork", options))
+  forkWith("compat.fork", f, installOf("compat.fork", options))
 
 /**
  * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
@@ -397,7 +397,9 @@ const checkFunction = (operation: string, f: unknown): void => {
   }
 }
 
-const contextOf = (operation: string, options: ForkOptions | undefined): TaskContext | undefined => {
+type Install = TaskContext["~aiocontext/install"]
+
+const installOf = (operation: string, options: ForkOptions | undefined): Install | undefined => {
   const context = options?.context
   if (context !== undefined && context?.["~aiocontext/install"] === undefined) {
     throw specs.mistake(
@@ -405,17 +407,17 @@ const contextOf = (operation: string, options: ForkOptions | undefined): TaskCon
       context
     )
   }
-  return context
+  return context && ((state) => context["~aiocontext/install"](state))
 }
 
 const forkWith = <A>(
   operation: string,
   f: TaskFunction<A>,
-  context?: TaskContext,
+  install?: Install,
   signal = new AbortController().signal
 ): Promise<A> => {
   checkFunction(operation, f)
-  const child = tasks.fork(tasks.currentOrThrow(operation), context)
+  const child = tasks.fork(tasks.currentOrThrow(operation), install)
   return tasks.runIn(child, async () => f(signal))
 }
 
@@ -481,11 +483,10 @@ const start = <A, E>(
   effect: Effect.Effect<A, E, unknown>,
   options: RunOptions | undefined
 ): Fiber.RuntimeFiber<A, E> => {
-  const context = contextOf("compat.runFork", options)
   const fiber = engine.runFork<A, E>(
     engine.withBridge(tasks.stateOf(place)),
     effect,
-    context && ((state) => context["~aiocontext/install"](state))
+    installOf("compat.runFork", options)
   )
   const signal = options?.signal
   if (signal !== undefined) {

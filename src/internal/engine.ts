@@ -580,8 +580,8 @@ export interface Running {
 }
 
 /** What a bridge does when the engine starts, runs and suspends fibers. */
-export interface BridgeHooks {
-  running: Running | undefined
+export interface BridgeHooks<R extends Running> {
+  running: R | undefined
   /** The state in which the running fiber need not yield before it has done as many operations in a row as `limit`. */
   limited: State | undefined
   limit: number
@@ -598,11 +598,11 @@ export interface BridgeHooks {
   /** A fiber that got the bridge from what another one had, and has not been scheduled since, waits for the first time. */
   suspend(fiber: AnyFiber): void
   /** The running fiber takes up work again. */
-  resume(): void
+  resume(running: R): void
   /** The running fiber's state is another one than `running.state`. */
-  changed(): void
+  changed(running: R): void
   /** The running fiber is about to let a user's code register a callback. */
-  register(): void
+  register(running: R): void
   /** The fiber has ended. */
   end(fiber: AnyFiber): void
   /** The fiber leaves the bridge. */
@@ -610,7 +610,7 @@ export interface BridgeHooks {
 }
 
 /** The hooks of the process: task.ts fills them in. */
-export const hooks: BridgeHooks = /* @__PURE__ */ globalValue(
+export const hooks: BridgeHooks<Running> = /* @__PURE__ */ globalValue(
   "aiocontext/hooks",
   () => ({ running: undefined, limited: undefined, limit: 0 }) as never
 )
@@ -647,6 +647,13 @@ const bridgeOf = (fiber: AnyFiber): Bridge | undefined => bridgeIn((fiber as Fib
 /** Whether a fiber runs under the bridge. */
 export const isBridged = (fiber: AnyFiber): boolean => bridgeOf(fiber) !== undefined
 
+// The rule of Effect's own schedulers, that of `runPromise` too: a fiber yields when it has done as many operations in a row
+// as a fiber ref of its says.
+const limiting = /* @__PURE__ */ (() => [
+  Scheduler.MixedScheduler.prototype.shouldYield,
+  Scheduler.SyncScheduler.prototype.shouldYield
+])()
+
 class BridgedScheduler implements Scheduler.Scheduler {
   constructor(readonly inner: Scheduler.Scheduler) {}
 
@@ -666,8 +673,7 @@ class BridgedScheduler implements Scheduler.Scheduler {
       if (running.registering && running.operation - running.registeredIn < 16) {
         return false
       }
-      // the rule of Effect's default: a fiber yields when it has done as many operations in a row as a fiber ref of its says
-      if (inner.shouldYield === Scheduler.MixedScheduler.prototype.shouldYield) {
+      if (limiting.includes(inner.shouldYield)) {
         hooks.limited = stateOf(fiber)
         hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
       }
@@ -760,8 +766,9 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
     }
 
     override onResume(fiber: AnyFiber): void {
-      if (hooks.running?.fiber === fiber) {
-        hooks.resume()
+      const { running } = hooks
+      if (running?.fiber === fiber) {
+        hooks.resume(running)
       } else {
         keepBridged(fiber)
       }
@@ -785,11 +792,11 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
         if (!keepBridged(fiber)) {
           return
         }
-        hooks.changed()
+        hooks.changed(running)
       }
       const operation = (effect as unknown as { readonly _op: string })._op
       if (operation === "Commit" || operation === "Async") {
-        hooks.register()
+        hooks.register(running)
       } else if (running.registering && !arranges(operation)) {
         running.registering = false
       }

@@ -165,9 +165,7 @@ export const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", ()
 })
 
 /** What the library does when the engine starts, runs and suspends fibers. */
-interface Hooks extends engine.BridgeHooks {
-  running: BridgedFiber | undefined
-}
+type Hooks = engine.BridgeHooks<BridgedFiber>
 
 /** The bridge's hooks into the engine. */
 export const hooks = engine.hooks as Hooks
@@ -284,11 +282,9 @@ export interface TaskContext {
   readonly "~aiocontext/install": (state: engine.State) => engine.State
 }
 
-/** A child of a task; in a given context, if there is one. */
-export const fork = (place: Place, context?: TaskContext): Task => {
-  const state = engine.forkState(stateOf(place))
-  return make(context === undefined ? state : context["~aiocontext/install"](state))
-}
+/** A child of a task; `install` changes what it starts with. */
+export const fork = (place: Place, install: (state: engine.State) => engine.State = (state) => state): Task =>
+  make(install(engine.forkState(stateOf(place))))
 
 /** A child of the running task; a task of its own where none is known. */
 export const start = (): Task => {
@@ -440,7 +436,7 @@ const wrote = (fiber: engine.AnyFiber, place: Place): void => {
     } else if (running.task !== undefined) {
       // what this very code starts from here on sees the write; what it started before does not
       running.task.operation = running.operation
-      renew(running)
+      renew(running, false)
       running.state = undefined
       const part = (place as Part).of?.(running.task)
       if (part !== undefined) {
@@ -454,8 +450,8 @@ const wrote = (fiber: engine.AnyFiber, place: Place): void => {
 // the bridge
 // -----------------------------------------------------------------------------------------------------------------
 
-/** Ends the task that the fiber's code has had, with the state of that moment. */
-const end = (fiber: BridgedFiber, state: engine.State): void => {
+/** Ends the task that the fiber's code has had, with the state of that moment: by default this one. */
+const end = (fiber: BridgedFiber, state = engine.stateOf(fiber.fiber)): void => {
   const { task } = fiber
   if (task !== undefined && task.fiber !== undefined) {
     task.state = state
@@ -463,17 +459,14 @@ const end = (fiber: BridgedFiber, state: engine.State): void => {
   }
 }
 
-const enter = (fiber: BridgedFiber, live: boolean): void => {
-  fiber.state = engine.stateOf(fiber.fiber)
-  fiber.task = new Task(fiber.state, live ? fiber.fiber : undefined, fiber)
-  shared.storage.enterWith(fiber.task)
-}
-
-const renew = (fiber: BridgedFiber): void => {
+/** Gives the code that the fiber runs from here on another task, which is live where the fiber waits for the code. */
+const renew = (fiber: BridgedFiber, waits: boolean): void => {
   if (fiber.state !== undefined) {
     end(fiber, fiber.state)
   }
-  enter(fiber, false)
+  fiber.state = engine.stateOf(fiber.fiber)
+  fiber.task = new Task(fiber.state, waits ? fiber.fiber : undefined, fiber)
+  shared.storage.enterWith(fiber.task)
 }
 
 const slice = (fiber: BridgedFiber, run: () => void): void => {
@@ -481,7 +474,7 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
     run()
   } finally {
     if (!fiber.registering || engine.isDone(fiber.fiber)) {
-      end(fiber, engine.stateOf(fiber.fiber))
+      end(fiber)
     }
     if (!async.keepsWrites) {
       fiber.context = async.capture()
@@ -526,7 +519,7 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
 const forget = (fiber: engine.AnyFiber): void => {
   const state = bridgedOf(fiber)
   if (state !== undefined) {
-    end(state, engine.stateOf(fiber))
+    end(state)
     state.task = undefined
     setBridged(fiber, undefined)
   }
@@ -578,26 +571,18 @@ const handlers: Omit<Hooks, "running" | "limited" | "limit"> = {
     const context = async.capture()
     return () => context.runInAsyncScope(task)
   },
-  resume() {
-    const { running } = hooks
-    if (running !== undefined) {
-      running.registering = false
-      end(running, engine.stateOf(running.fiber))
-    }
+  resume(running) {
+    running.registering = false
+    end(running)
   },
-  changed() {
-    const running = hooks.running!
+  changed(running) {
     // not what the registering code wrote, which is known already: the fiber has gone on
     running.registering = false
-    renew(running)
+    renew(running, false)
   },
-  register() {
-    const running = hooks.running!
+  register(running) {
     if (!running.registering) {
-      if (running.state !== undefined) {
-        end(running, running.state)
-      }
-      enter(running, true)
+      renew(running, true)
       running.registering = true
       running.registeredIn = running.operation
     }
