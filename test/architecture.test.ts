@@ -57,6 +57,24 @@ describe("the engine", () => {
   })
 })
 
+describe("the size budget", () => {
+  const budgets: ReadonlyArray<{ readonly import: string | Record<string, string> }> = JSON.parse(
+    readFileSync(join(root, ".size-limit.json"), "utf8")
+  )
+  const counted = budgets.flatMap((budget) => typeof budget.import === "string" ? [] : Object.entries(budget.import))
+  for (const module of ["Context", "Layer", "compat"]) {
+    it(`counts every function of ${module}`, async () => {
+      const names = Object.keys(await import(`../src/${module}.ts`)).filter((name) => name !== "ContextLayer")
+        .toSorted()
+      const lists = counted.filter(([file]) => file === `dist/${module}.js`)
+      expect(lists.length).toBeGreaterThan(0)
+      for (const [, list] of lists) {
+        expect(Array.from(list.match(/\w+/g) ?? []).toSorted()).toEqual(names)
+      }
+    })
+  }
+})
+
 describe("the quickstart", () => {
   it("is the README's first example", () => {
     const example = readFileSync(join(root, "examples/quickstart.ts"), "utf8")

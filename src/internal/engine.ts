@@ -914,7 +914,10 @@ const dropBridge = (fiber: AnyFiber): void => {
  * A layer with the bridge in it. It takes note of the fiber before the building of layers first suspends it, which is
  * while the code that started the fiber still waits.
  */
-export const approachLayer = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+export const approachLayer = <A, E, R>(
+  hooks: Pick<BridgeHooks<never>, "approach">,
+  layer: Layer.Layer<A, E, R>
+): Layer.Layer<A, E, R> =>
   Layer.suspend(() => {
     const fiber = currentFiber()
     if (fiber !== undefined) {
@@ -924,8 +927,9 @@ export const approachLayer = <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer
   })
 
 /** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
-export const bridgeLayer = (): Layer.Layer<never> =>
+export const bridgeLayer = (hooks: Pick<BridgeHooks<never>, "approach">): Layer.Layer<never> =>
   approachLayer(
+    hooks,
     Layer.scopedContext(withFinalizer(
       (fiber) => {
         learnSupervisorRef(fiber)

@@ -39,9 +39,9 @@ export class Task {
   get state(): engine.State {
     const { reading } = this
     if (reading?.flush !== undefined) {
-      const { flush } = reading
+      const { flush, index } = reading
       reading.flush = undefined
-      flush()
+      flush(this, index!)
       this.reading = reading
     }
     return typeof this.made === "function" ? this.made = this.made() : this.made
@@ -50,16 +50,6 @@ export class Task {
   set state(state: engine.State) {
     this.made = state
     this.reading = undefined
-  }
-
-  /** Sets an entry in the index, for now there alone: a write of the state costs more than most tasks do with it. */
-  setIndexed(reading: Reading, key: string, value: unknown, flush: Flush): void {
-    let index = reading.index!
-    if (reading.flush === undefined) {
-      index = bags.fromObject(index)
-      this.reading = { ...reading, index, flush: () => flush(this, index) }
-    }
-    ;(index as { [key: string]: unknown })[key] = value
   }
 }
 
@@ -73,8 +63,8 @@ interface Reading {
   readonly state: engine.State | undefined
   reads: number
   index: bags.Bag | undefined
-  /** Hands on what only the index has. */
-  flush: (() => void) | undefined
+  /** Hands on what only the index has: then the index is the task's alone. */
+  flush: Flush | undefined
 }
 
 interface Origin {
@@ -107,14 +97,10 @@ class BridgedFiber implements engine.Running, Origin {
   task: Task | undefined = undefined
   operation = 0
   /** Of a fiber that was started while a layer was being built: the layer's memo map. */
-  layer: Building | undefined = undefined
-  constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
-}
-
-interface Building {
-  readonly memoMap: unknown
+  memoMap: unknown = undefined
   /** The parent of a fiber that the layer itself starts, until it is known whether the fiber outlives the building. */
-  builder: engine.AnyFiber | undefined
+  builder: engine.AnyFiber | undefined = undefined
+  constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
 }
 
 // On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
@@ -166,9 +152,6 @@ export const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", ()
 
 /** What the library does when the engine starts, runs and suspends fibers. */
 type Hooks = engine.BridgeHooks<BridgedFiber>
-
-/** The bridge's hooks into the engine. */
-export const hooks = engine.hooks as Hooks
 
 // -----------------------------------------------------------------------------------------------------------------
 // the running task
@@ -346,31 +329,38 @@ export const currentIndex = (ref: engine.Ref): bags.Bag | undefined => {
   return task !== undefined && engine.currentFiber() === undefined ? indexOf(task, ref) : undefined
 }
 
-/** Sets an entry in the index of the running code's promise task, if it has one and the task is no fiber's. */
+/**
+ * Sets an entry in the index of the running code's promise task, if it has one and the task is no fiber's. For now there
+ * alone: a write of the state costs more than most tasks do with it.
+ */
 export const setIndexed = (ref: engine.Ref, key: string, value: unknown, flush: Flush): boolean => {
   const task = shared.storage.getStore()
   if (
     task instanceof Task && task.fiber === undefined && task.origin === undefined &&
     engine.currentFiber() === undefined && indexOf(task, ref) !== undefined
   ) {
-    task.setIndexed(task.reading!, key, value, flush)
+    const reading = task.reading!
+    if (reading.flush === undefined) {
+      reading.flush = flush
+      reading.index = bags.fromObject(reading.index!)
+    }
+    ;(reading.index as { [key: string]: unknown })[key] = value
     return true
   }
   return false
 }
 
-/** Gives a promise task the index of the entries that it starts with. */
-export const startReading = (task: Task, ref: engine.Ref, index: bags.Bag): void => {
-  task.reading = { ref, state: undefined, reads: 0, index, flush: undefined }
+/** Gives a promise task the index of the entries that it starts with; where there is none, counts its first read. */
+export const startReading = (task: Task, ref: engine.Ref, index?: bags.Bag): void => {
+  task.reading = { ref, state: fiberStateOf(task), reads: 1, index, flush: undefined }
 }
 
 /** Counts a read. One for each entry, and an index costs no more than the reads before it did. */
 export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMap<string, unknown>): void => {
   if (isTask(place)) {
     const { reading } = place
-    const state = fiberStateOf(place)
-    if (reading === undefined || reading.ref !== ref || reading.state !== state) {
-      place.reading = { ref, state, reads: 1, index: undefined, flush: undefined }
+    if (reading === undefined || reading.ref !== ref || reading.state !== fiberStateOf(place)) {
+      startReading(place, ref)
     } else if (++reading.reads > HashMap.size(entries)) {
       reading.index = bags.fromObject(Object.fromEntries(entries))
     }
@@ -525,83 +515,86 @@ const forget = (fiber: engine.AnyFiber): void => {
   }
 }
 
-const handlers: Omit<Hooks, "running" | "limited" | "limit"> = {
-  approach: inherit,
-  start(fiber, parent) {
-    const holder = parent === undefined ? undefined : bridgedOf(parent)
-    const building = engine.buildingLayer(fiber)
-    if (parent === undefined) {
-      inherit(fiber)
-    } else if (building === undefined) {
-      // what a layer's building starts must not make one task of all that the layer's runtime runs later
-      shared.locals?.start(fiber, parent)
-      if (holder === undefined) {
-        return
+/** The bridge's hooks into the engine. */
+export const hooks: Hooks = /* @__PURE__ */ Object.assign(
+  engine.hooks as Hooks,
+  {
+    approach: inherit,
+    start(fiber, parent) {
+      const holder = parent === undefined ? undefined : bridgedOf(parent)
+      const building = engine.buildingLayer(fiber)
+      if (parent === undefined) {
+        inherit(fiber)
+      } else if (building === undefined) {
+        // what a layer's building starts must not make one task of all that the layer's runtime runs later
+        shared.locals?.start(fiber, parent)
+        if (holder === undefined) {
+          return
+        }
+      }
+      const state = new BridgedFiber(
+        fiber,
+        holder === undefined || hooks.running === holder
+          ? async.capture()
+          : holder.context.runInAsyncScope(async.capture)
+      )
+      if (building !== undefined) {
+        state.memoMap = building
+        state.builder = building === holder?.memoMap ? undefined : parent
+      }
+      setBridged(fiber, state)
+    },
+    runFirst(fiber, run) {
+      runSlice(bridged(fiber), run)
+    },
+    wrap(task, fiber) {
+      const state = bridged(fiber)
+      if (state.builder !== undefined) {
+        // a fiber that a layer starts and that outlives its building belongs to no request
+        if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+          state.context = async.root.runInAsyncScope(async.capture)
+          shared.locals?.disown(fiber)
+        }
+        state.builder = undefined
+      }
+      // not kept: a suspended fiber would hold it for as long as it waits
+      return () => runSlice(state, task)
+    },
+    suspend: bridged,
+    wrapLoose(task) {
+      const context = async.capture()
+      return () => context.runInAsyncScope(task)
+    },
+    resume(running) {
+      running.registering = false
+      end(running)
+    },
+    changed(running) {
+      // not what the registering code wrote, which is known already: the fiber has gone on
+      running.registering = false
+      renew(running, false)
+    },
+    register(running) {
+      if (!running.registering) {
+        renew(running, true)
+        running.registering = true
+        running.registeredIn = running.operation
+      }
+    },
+    end(fiber) {
+      forget(fiber)
+      shared.locals?.end(fiber)
+    },
+    leave(fiber) {
+      const isRunning = hooks.running?.fiber === fiber
+      forget(fiber)
+      if (isRunning) {
+        hooks.running = undefined
+        shared.storage.enterWith(undefined)
       }
     }
-    const state = new BridgedFiber(
-      fiber,
-      holder === undefined || hooks.running === holder
-        ? async.capture()
-        : holder.context.runInAsyncScope(async.capture)
-    )
-    if (building !== undefined) {
-      state.layer = { memoMap: building, builder: building === holder?.layer?.memoMap ? undefined : parent }
-    }
-    setBridged(fiber, state)
-  },
-  runFirst(fiber, run) {
-    runSlice(bridged(fiber), run)
-  },
-  wrap(task, fiber) {
-    const state = bridged(fiber)
-    if (state.layer?.builder !== undefined) {
-      // a fiber that a layer starts and that outlives its building belongs to no request
-      if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.layer.builder)) {
-        state.context = async.root.runInAsyncScope(async.capture)
-        shared.locals?.disown(fiber)
-      }
-      state.layer.builder = undefined
-    }
-    // not kept: a suspended fiber would hold it for as long as it waits
-    return () => runSlice(state, task)
-  },
-  suspend: bridged,
-  wrapLoose(task) {
-    const context = async.capture()
-    return () => context.runInAsyncScope(task)
-  },
-  resume(running) {
-    running.registering = false
-    end(running)
-  },
-  changed(running) {
-    // not what the registering code wrote, which is known already: the fiber has gone on
-    running.registering = false
-    renew(running, false)
-  },
-  register(running) {
-    if (!running.registering) {
-      renew(running, true)
-      running.registering = true
-      running.registeredIn = running.operation
-    }
-  },
-  end(fiber) {
-    forget(fiber)
-    shared.locals?.end(fiber)
-  },
-  leave(fiber) {
-    const isRunning = hooks.running?.fiber === fiber
-    forget(fiber)
-    if (isRunning) {
-      hooks.running = undefined
-      shared.storage.enterWith(undefined)
-    }
-  }
-}
-
-Object.assign(hooks, handlers)
+  } satisfies Omit<Hooks, "running" | "limited" | "limit">
+)
 
 /** The bridge between fibers and the async context. */
-export const bridge: Layer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer()
+export const bridge: Layer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(hooks)
