@@ -164,7 +164,17 @@ const install = async (folder: string): Promise<void> => {
   }
 }
 
-const copied = ["src", "test", "examples", "docs", "README.md", "package.json", "tsconfig.json", "vitest.config.ts"]
+const copied = [
+  "src",
+  "test",
+  "examples",
+  "docs",
+  "README.md",
+  "package.json",
+  ".size-limit.json",
+  "tsconfig.json",
+  "vitest.config.ts"
+]
 
 /** Copies what the tests need, so that imports of `effect` find the one beside the copy. */
 const copyTree = (folder: string): void => {

@@ -57,7 +57,7 @@ export const deepCopy: Fork = (parent) => {
         throw new ForkError({ context: "", key, cause })
       }
     }
-    throw cause
+    throw new ForkError({ context: "", cause })
   }
 }
 
@@ -363,15 +363,18 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       return <A, E, R>(effect: Effect.Effect<A, E, R>) =>
         Effect.acquireUseRelease(
           attached("locally", (fiber, attachment) => {
-            let before = added
-            modify(fiber, attachment, (own) => HashMap.union(before = own, added))
+            // not the whole map, which the region would hold
+            let before = HashMap.empty<string, Option.Option<unknown>>()
+            modify(fiber, attachment, (own) => {
+              before = HashMap.map(added, (_, key) => HashMap.get(own, key))
+              return HashMap.union(own, added)
+            })
             return before
           }),
           () => effect,
           (before) =>
             writing("locally", (own) =>
-              HashMap.reduce(added, own, (map, _, key) =>
-                HashMap.modifyAt(map, key, () => HashMap.get(before, key))))
+              HashMap.reduce(before, own, (map, entry, key) => HashMap.modifyAt(map, key, () => entry)))
         )
     },
     // `this` is the class that the user wrote, so that `attached` can name it

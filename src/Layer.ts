@@ -142,5 +142,8 @@ export const spanAttributes = <Self, Id extends string, Shape>(
  */
 export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ engine.approachLayer(
   tasks.hooks,
-  /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), tasks.bridge)
+  /* @__PURE__ */ EffectLayer.provideMerge(
+    /* @__PURE__ */ Ctx.layer({}),
+    /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
+  )
 )

@@ -54,7 +54,7 @@ import * as tasks from "./internal/task.js"
  * console.log(await Effect.runPromise(handler.pipe(Effect.provide(compat.layer)))) // => r-1
  * ```
  */
-export const layer: EffectLayer.Layer<never> = tasks.bridge
+export const layer: EffectLayer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
 
 // -----------------------------------------------------------------------------------------------------------------
 // the imperative map
@@ -483,11 +483,8 @@ const start = <A, E>(
   effect: Effect.Effect<A, E, unknown>,
   options: RunOptions | undefined
 ): Fiber.RuntimeFiber<A, E> => {
-  const fiber = engine.runFork<A, E>(
-    engine.withBridge(tasks.stateOf(place)),
-    effect,
-    installOf("compat.runFork", options)
-  )
+  const install = installOf("compat.runFork", options)
+  const fiber = engine.runFork<A, E>(engine.withBridge(tasks.stateOf(place)), effect, install)
   const signal = options?.signal
   if (signal !== undefined) {
     const abort = () => fiber.unsafeInterruptAsFork(fiber.id())

@@ -201,3 +201,18 @@ describe("dataOf", () => {
       yield* Fiber.interrupt(running)
     }).pipe(Request.provide({ id: "a" })))
 })
+
+describe("Context.attached", () => {
+  it.effect("reads no property of other services: a strict double throws", () => {
+    const strict = new Proxy({}, {
+      get: (_, key) => {
+        throw new Error(`unexpected ${String(key)}`)
+      }
+    })
+    return Effect.map(Context.attached, (contexts) => expect(contexts.map(({ key }) => key)).toEqual([Tenant.key]))
+      .pipe(
+        Tenant.provide({ name: "t" }),
+        Effect.provideService(Unused, strict as never)
+      )
+  })
+})

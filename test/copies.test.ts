@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { compat, context, ContextLayer, Ctx } from "aiocontext"
 import { AsyncContext } from "aiocontext/compat/AsyncContext"
 import { ContextVar, copyContext } from "aiocontext/compat/contextvars"
-import { Effect } from "effect"
+import { Deferred, Effect } from "effect"
 import { vi } from "vitest"
 
 /** The package, loaded once more. */
@@ -41,6 +41,23 @@ describe("two copies of the package in one process", () => {
       return [yield* Ctx.get("a"), yield* copy.Ctx.get("b"), copy.context.get("a")]
     })
     expect(await Effect.runPromise(Effect.provide(program, ContextLayer))).toEqual([1, 2, 1])
+  })
+
+  it("keep requests apart, where the second copy is a browser's", async () => {
+    vi.doMock("../src/internal/async.node.js", () => vi.importActual("../src/internal/async.browser.js"))
+    await loadCopy()
+    vi.doUnmock("../src/internal/async.node.js")
+    const program = Effect.gen(function*() {
+      const gate = yield* Deferred.make<void>()
+      const user = Effect.sync(() => context.get("user"))
+      const pause = Effect.promise(() => Promise.resolve())
+      const ann = Effect.zipRight(Deferred.await(gate), user)
+      const bob = pause.pipe(Effect.zipRight(Deferred.succeed(gate, undefined)), Effect.zipRight(user))
+      return yield* Effect.all([Ctx.provide({ user: "ann" })(ann), Ctx.provide({ user: "bob" })(bob)], {
+        concurrency: 2
+      })
+    })
+    expect(await Effect.runPromise(Effect.provide(program, ContextLayer))).toEqual(["ann", "bob"])
   })
 
   it("share contexts and mappings, each with its own variables", async () => {

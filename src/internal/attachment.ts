@@ -13,6 +13,7 @@ import * as Equal from "effect/Equal"
 import * as Hash from "effect/Hash"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
+import { isTagged } from "effect/Predicate"
 import { ForkError } from "../errors.js"
 import { globalValue } from "./global.js"
 
@@ -82,8 +83,7 @@ export const makeAttachment = (
 })
 
 /** Whether a service is an attached context. Told by its tag: another copy of the package may have made it. */
-export const isAttachment = (service: unknown): service is Attachment =>
-  (service as Partial<Attachment> | undefined)?._tag === "aiocontext/Attachment"
+export const isAttachment = (service: unknown): service is Attachment => isTagged(service, "aiocontext/Attachment")
 
 // A property of a HashMap that is ours alone: the quickest of the ways that keep `FiberRef<HashMap>` true. Two copies of the
 // package read each other's maps.

@@ -85,13 +85,13 @@ const own = /* @__PURE__ */ globalValue(
 
 type Patch<A> = (value: A) => A
 
-/** `patch` makes of a value what a change does to it, in the fiber that made the change or elsewhere (`undefined`). */
+/** `patch` makes of a value what a change does to it, where the change was made (`isHere`: in that very fiber) or elsewhere. */
 const makeOwn = <A>(
   key: string,
   initial: A,
   fork: Patch<A>,
   join: (parent: A, joined: A) => A,
-  patch: (before: A, after: A, value: A, fiber: AnyFiber | undefined) => A,
+  patch: (before: A, after: A, value: A, isHere: boolean) => A,
   detach?: Patch<A>
 ): Local<A> =>
   globalValue(key, () => {
@@ -101,7 +101,7 @@ const makeOwn = <A>(
         combine: (first, second) => (value) => second(first(value)),
         diff: (before, after) => {
           const fiber = currentFiber()
-          return (value) => patch(before, after, value, currentFiber() === fiber ? fiber : undefined)
+          return (value) => patch(before, after, value, currentFiber() === fiber)
         },
         patch: (patch, value) => patch(value)
       }),
@@ -119,7 +119,8 @@ export const makeRef = (id: string): Ref => {
     attachments.absent,
     attachments.fork,
     attachments.join,
-    (before, after, value, fiber) => attachments.patch(before, after, value, fiber?.getFiberRef(ref))
+    (before, after, value, isHere) =>
+      attachments.patch(before, after, value, isHere ? currentFiber()?.getFiberRef(ref) : undefined)
   )
   return ref
 }
@@ -131,7 +132,7 @@ export const makeLocal = <A>(id: string, initial: A, fork: Patch<A>, detach: Pat
     initial,
     fork,
     (parent) => parent,
-    (_, after, value, fiber) => fiber === undefined ? value : after,
+    (_, after, value, isHere) => isHere ? after : value,
     detach
   )
 
@@ -609,7 +610,7 @@ export interface BridgeHooks<R extends Running> {
   leave(fiber: AnyFiber): void
 }
 
-/** The hooks of the process: task.ts fills them in. */
+/** The hooks of the process: the first copy of the package fills them in, in task.ts. */
 export const hooks: BridgeHooks<Running> = /* @__PURE__ */ globalValue(
   "aiocontext/hooks",
   () => ({ running: undefined, limited: undefined, limit: 0 }) as never
@@ -651,7 +652,8 @@ export const isBridged = (fiber: AnyFiber): boolean => bridgeOf(fiber) !== undef
 // as a fiber ref of its says.
 const limiting = /* @__PURE__ */ (() => [
   Scheduler.MixedScheduler.prototype.shouldYield,
-  Scheduler.SyncScheduler.prototype.shouldYield
+  Scheduler.SyncScheduler.prototype.shouldYield,
+  Scheduler.defaultShouldYield
 ])()
 
 class BridgedScheduler implements Scheduler.Scheduler {

@@ -27,7 +27,9 @@ const locals = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<en
 /** Makes a task-local value: one a process and id. */
 export const makeLocal = <A>(id: string, initial: A, options: LocalOptions<A>): engine.Local<A> => {
   const local = engine.makeLocal(id, initial, options.fork, options.detach ?? ((value) => value))
-  locals.set(local, options)
+  if (!locals.has(local)) {
+    locals.set(local, options)
+  }
   tasks.shared.locals ??= hooks
   return local
 }

@@ -7,7 +7,6 @@
  */
 import * as async from "#async"
 import * as HashMap from "effect/HashMap"
-import type * as Layer from "effect/Layer"
 import { BridgeError, NoTaskError } from "../errors.js"
 import type { AsyncContext, Storage } from "./async.js"
 import * as bags from "./bag.js"
@@ -515,86 +514,88 @@ const forget = (fiber: engine.AnyFiber): void => {
   }
 }
 
+// All state that they work on is one a process, and so are they: those of the first copy of the package.
 /** The bridge's hooks into the engine. */
-export const hooks: Hooks = /* @__PURE__ */ Object.assign(
-  engine.hooks as Hooks,
-  {
-    approach: inherit,
-    start(fiber, parent) {
-      const holder = parent === undefined ? undefined : bridgedOf(parent)
-      const building = engine.buildingLayer(fiber)
-      if (parent === undefined) {
-        inherit(fiber)
-      } else if (building === undefined) {
-        // what a layer's building starts must not make one task of all that the layer's runtime runs later
-        shared.locals?.start(fiber, parent)
-        if (holder === undefined) {
-          return
+export const hooks: Hooks = /* @__PURE__ */ globalValue(
+  "aiocontext/handlers",
+  () =>
+    Object.assign(
+      engine.hooks as Hooks,
+      {
+        approach: inherit,
+        start(fiber, parent) {
+          const holder = parent === undefined ? undefined : bridgedOf(parent)
+          const building = engine.buildingLayer(fiber)
+          if (parent === undefined) {
+            inherit(fiber)
+          } else if (building === undefined) {
+            // what a layer's building starts must not make one task of all that the layer's runtime runs later
+            shared.locals?.start(fiber, parent)
+            if (holder === undefined) {
+              return
+            }
+          }
+          const state = new BridgedFiber(
+            fiber,
+            holder === undefined || hooks.running === holder
+              ? async.capture()
+              : holder.context.runInAsyncScope(async.capture)
+          )
+          if (building !== undefined) {
+            state.memoMap = building
+            state.builder = building === holder?.memoMap ? undefined : parent
+          }
+          setBridged(fiber, state)
+        },
+        runFirst(fiber, run) {
+          runSlice(bridged(fiber), run)
+        },
+        wrap(task, fiber) {
+          const state = bridged(fiber)
+          if (state.builder !== undefined) {
+            // a fiber that a layer starts and that outlives its building belongs to no request
+            if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+              state.context = async.root.runInAsyncScope(async.capture)
+              shared.locals?.disown(fiber)
+            }
+            state.builder = undefined
+          }
+          // not kept: a suspended fiber would hold it for as long as it waits
+          return () => runSlice(state, task)
+        },
+        suspend: bridged,
+        wrapLoose(task) {
+          const context = async.capture()
+          return () => context.runInAsyncScope(task)
+        },
+        resume(running) {
+          running.registering = false
+          end(running)
+        },
+        changed(running) {
+          // not what the registering code wrote, which is known already: the fiber has gone on
+          running.registering = false
+          renew(running, false)
+        },
+        register(running) {
+          if (!running.registering) {
+            renew(running, true)
+            running.registering = true
+            running.registeredIn = running.operation
+          }
+        },
+        end(fiber) {
+          forget(fiber)
+          shared.locals?.end(fiber)
+        },
+        leave(fiber) {
+          const isRunning = hooks.running?.fiber === fiber
+          forget(fiber)
+          if (isRunning) {
+            hooks.running = undefined
+            shared.storage.enterWith(undefined)
+          }
         }
-      }
-      const state = new BridgedFiber(
-        fiber,
-        holder === undefined || hooks.running === holder
-          ? async.capture()
-          : holder.context.runInAsyncScope(async.capture)
-      )
-      if (building !== undefined) {
-        state.memoMap = building
-        state.builder = building === holder?.memoMap ? undefined : parent
-      }
-      setBridged(fiber, state)
-    },
-    runFirst(fiber, run) {
-      runSlice(bridged(fiber), run)
-    },
-    wrap(task, fiber) {
-      const state = bridged(fiber)
-      if (state.builder !== undefined) {
-        // a fiber that a layer starts and that outlives its building belongs to no request
-        if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
-          state.context = async.root.runInAsyncScope(async.capture)
-          shared.locals?.disown(fiber)
-        }
-        state.builder = undefined
-      }
-      // not kept: a suspended fiber would hold it for as long as it waits
-      return () => runSlice(state, task)
-    },
-    suspend: bridged,
-    wrapLoose(task) {
-      const context = async.capture()
-      return () => context.runInAsyncScope(task)
-    },
-    resume(running) {
-      running.registering = false
-      end(running)
-    },
-    changed(running) {
-      // not what the registering code wrote, which is known already: the fiber has gone on
-      running.registering = false
-      renew(running, false)
-    },
-    register(running) {
-      if (!running.registering) {
-        renew(running, true)
-        running.registering = true
-        running.registeredIn = running.operation
-      }
-    },
-    end(fiber) {
-      forget(fiber)
-      shared.locals?.end(fiber)
-    },
-    leave(fiber) {
-      const isRunning = hooks.running?.fiber === fiber
-      forget(fiber)
-      if (isRunning) {
-        hooks.running = undefined
-        shared.storage.enterWith(undefined)
-      }
-    }
-  } satisfies Omit<Hooks, "running" | "limited" | "limit">
+      } satisfies Omit<Hooks, "running" | "limited" | "limit">
+    )
 )
-
-/** The bridge between fibers and the async context. */
-export const bridge: Layer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(hooks)
