@@ -111,13 +111,11 @@ const ForkErrorBase: TaggedError<"ForkError", {
 export class ForkError extends ForkErrorBase {
   override get message(): string {
     const reason = this.cause instanceof Error ? this.cause.message : describe(this.cause)
+    const context = `The context "${this.context}" cannot`
     return this.key === undefined
-      ? `The context "${this.context}" cannot fork (${reason}): its fork takes the parent's HashMap and returns` +
-        ` the child's.`
-      : `The context "${this.context}" cannot copy its key ${
-        JSON.stringify(this.key)
-      } for a child (${reason}). Keep it` +
-        ` out, or fork with { fork: Context.copy }.`
+      ? `${context} fork (${reason}): its fork takes the parent's HashMap and returns the child's.`
+      : `${context} copy its key ${JSON.stringify(this.key)} for a child (${reason}). Keep it out, or fork with` +
+        ` { fork: Context.copy }.`
   }
 }
 

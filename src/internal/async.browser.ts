@@ -6,7 +6,7 @@ import type { AsyncContext, Storage } from "./async.js"
 /** Whether promise code keeps its task across an `await`. */
 export const follows = false
 
-const storages: Array<Storage<any>> = []
+const storages: Array<Storage<unknown>> = []
 
 const from = (values: ReadonlyArray<unknown>): AsyncContext => ({
   runInAsyncScope: (f, _self, ...args) =>

@@ -246,7 +246,7 @@ export const forkStack = <A>(ref: FiberRef.FiberRef<A>, stack: Stack): Stack => 
   return own.has(ref) ? [[taskId, value]] : Equal.equals(value, stack[0][1]) ? stack : [[taskId, value], ...stack]
 }
 
-type SetStack = (ref: Local<any>, stack: Stack | undefined) => void
+type SetStack = <A>(ref: Local<A>, stack: Stack | undefined) => void
 
 /** A state with other stacks: the same one where `f` sets none. */
 export const edit = (state: State, f: (set: SetStack) => void): State => {
@@ -381,7 +381,7 @@ export interface Mirrored {
 interface Mirror extends Mirrored {
   closed: boolean
   // a method, so that a program without such a layer has none of this
-  follow(before: State["locals"], locals: Locals, id: Id, written?: Local<any>, attached?: Attachment): void
+  follow(before: State["locals"], locals: Locals, id: Id, written?: object, attached?: Attachment): void
 }
 
 const mirrors: FiberRef.FiberRef<ReadonlyArray<Mirror>> = /* @__PURE__ */ globalValue(
@@ -427,7 +427,7 @@ function follow(
   before: State["locals"],
   locals: Locals,
   id: Id,
-  written?: Local<any>,
+  written?: object,
   attached?: Attachment
 ): void {
   if (written !== undefined && (written !== this.ref || this.closed)) {
@@ -914,7 +914,8 @@ const dropBridge = (fiber: AnyFiber): void => {
 
 /**
  * A layer with the bridge in it. It takes note of the fiber before the building of layers first suspends it, which is
- * while the code that started the fiber still waits.
+ * while the code that started the fiber still waits. The hooks are handed in, so that who bundles the layer bundles the
+ * module that fills them in.
  */
 export const approachLayer = <A, E, R>(
   hooks: Pick<BridgeHooks<never>, "approach">,

@@ -9,9 +9,7 @@
 import * as effect from "effect"
 
 if (effect.GlobalValue === undefined) {
-  throw new Error(
-    "aiocontext 1.x needs Effect 3, not the one installed: npm i effect@3"
-  )
+  throw new Error("aiocontext 1.x needs Effect 3, not the one installed: npm i effect@3")
 }
 
 /** A value that all copies of the package in a process share: made by the first that asks for it. */

@@ -366,22 +366,23 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
   }
 }
 
-/** Whether this is left-over code: of a fiber that has gone on, and not yet parted from it. */
-export const isLeftOver = (place: Place): boolean => {
-  const task = wholeOf(place)
-  return isTask(task) && task.fiber === undefined && task.origin !== undefined
-}
+/** Where left-over code is from: code of a fiber that has gone on, and not yet parted from it. */
+const leftOverFrom = (task: Task | engine.AnyFiber): Origin | undefined =>
+  isTask(task) && task.fiber === undefined ? task.origin : undefined
+
+/** Whether this is left-over code. */
+export const isLeftOver = (place: Place): boolean => leftOverFrom(wholeOf(place)) !== undefined
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
-  if (isLeftOver(place)) {
-    const task = wholeOf(place) as Task
-    const { origin } = task
+  const task = wholeOf(place) as Task
+  const origin = leftOverFrom(task)
+  if (origin !== undefined) {
     task.origin = undefined
     task.state = engine.detachState(task.state)
-    if (origin!.task === task) {
+    if (origin.task === task) {
       // the fiber's next lines must not start code in a task that is no longer the fiber's
-      origin!.state = undefined
+      origin.state = undefined
     }
   }
 }
