@@ -53,7 +53,7 @@ export type State = FiberRefs.FiberRefs
 interface FiberInternals extends AnyFiber {
   readonly _fiberRefs: State
   readonly run: () => void
-  start(effect: Effect.Effect<unknown, unknown>): void
+  evaluateEffect(effect: Effect.Effect<unknown, unknown>): void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
   refreshRefCache(this: unknown): void
@@ -580,6 +580,9 @@ export interface Running {
   operation: number
 }
 
+/** What a fiber evaluates. */
+export type FiberEffect = Effect.Effect<unknown, unknown>
+
 /** What a bridge does when the engine starts, runs and suspends fibers. */
 export interface BridgeHooks<R extends Running> {
   running: R | undefined
@@ -590,12 +593,10 @@ export interface BridgeHooks<R extends Running> {
   approach(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
-  /** Runs a fiber's first lines, which are run by the code that starts it, in the fiber's async context. */
-  runFirst(fiber: AnyFiber, run: () => void): void
-  /** What to schedule so that `task` runs in the fiber's async context. */
-  wrap(task: () => void, fiber: AnyFiber): () => void
-  /** The same for a task without a fiber: it runs in the async context of the call. */
-  wrapLoose(task: () => void): () => void
+  /** A task is about to be scheduled for a fiber. */
+  schedule(task: () => void, fiber: AnyFiber): void
+  /** Has a fiber take up an effect, until it next suspends, in its own async context. */
+  evaluate(fiber: AnyFiber, effect: FiberEffect): void
   /** A fiber that got the bridge from what another one had, and has not been scheduled since, waits for the first time. */
   suspend(fiber: AnyFiber): void
   /** The running fiber takes up work again. */
@@ -680,34 +681,18 @@ class BridgedScheduler implements Scheduler.Scheduler {
         hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
       }
     } else if (mustYield(fiber)) {
-      this.yielding = fiber
       return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
     }
     return inner.shouldYield(fiber)
   }
 
-  scheduleTask(task: Scheduler.Task, priority: number, fiber: AnyFiber | undefined = this.ownerOf(task)): void {
-    this.inner.scheduleTask(
-      fiber === undefined ? hooks.wrapLoose(task) : isBridged(fiber) ? hooks.wrap(task, fiber) : task,
-      priority,
-      fiber
-    )
-  }
-
-  // Before 3.20 Effect did not say whose task it is. A fiber's first one comes when it was told to yield.
-  private yielding: AnyFiber | undefined = undefined
-
-  private ownerOf(task: Scheduler.Task): AnyFiber | undefined {
-    const fiber = this.yielding
-    if (fiber !== undefined && isFiberRun(fiber, task)) {
-      owners.set(task, fiber)
-      this.yielding = undefined
+  scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
+    if (fiber !== undefined) {
+      hooks.schedule(task, fiber)
     }
-    return owners.get(task)
+    this.inner.scheduleTask(task, priority, fiber)
   }
 }
-
-const owners = /* @__PURE__ */ globalValue("aiocontext/owners", () => new WeakMap<Scheduler.Task, AnyFiber>())
 
 // A fiber that runs outside its own async context (in a region that has just got the bridge) is sent through the scheduler
 // once, before it runs anything.
@@ -719,6 +704,16 @@ const wrappedSchedulers = /* @__PURE__ */ globalValue(
   "aiocontext/schedulers",
   () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
 )
+
+// Whoever wakes a fiber, or starts it, has it evaluate effects.
+const evaluateBridged = /* @__PURE__ */ globalValue("aiocontext/evaluate", () =>
+  function(this: FiberInternals, effect: FiberEffect): void {
+    hooks.evaluate(this, effect)
+  })
+
+/** Has a fiber take up an effect, in the async context of the caller. */
+export const evaluate = (fiber: AnyFiber, effect: FiberEffect): void =>
+  classOf(fiber).evaluateEffect.call(fiber, effect)
 
 // A fiber keeps what its state says where it reads it each time. Under the bridge its scheduler is the one of its state,
 // wrapped, whatever a region sets.
@@ -757,7 +752,6 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       if (keepBridged(fiber)) {
         forgetParent(fiber)
         hooks.start(fiber, Option.getOrUndefined(parent))
-        startInside(fiber, Option.isNone(parent))
       }
     }
 
@@ -881,20 +875,12 @@ export const keepBridged = (fiber: AnyFiber): boolean => {
   }
   const flagged = fiber as FiberInternals
   if (flagged.refreshRefCache !== refreshBridged) {
+    flagged.evaluateEffect = evaluateBridged
     flagged.refreshRefCache = refreshBridged
     flagged.refreshRefCache()
   }
   flagged.currentRuntimeFlags = RuntimeFlags.enable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
   return true
-}
-
-// Whoever starts a run waits for its first lines, and goes on in its own async context. Other fibers get the method that
-// they have: objects that look alike to the JavaScript engine are faster to run.
-const startInside = (fiber: AnyFiber, isRoot: boolean): void => {
-  const { start } = fiber as FiberInternals
-  ;(fiber as FiberInternals).start = isRoot
-    ? (effect) => hooks.runFirst(fiber, () => start.call(fiber, effect))
-    : start
 }
 
 const dropBridge = (fiber: AnyFiber): void => {
@@ -905,6 +891,7 @@ const dropBridge = (fiber: AnyFiber): void => {
   }
   if (outer === undefined) {
     const flagged = fiber as FiberInternals
+    flagged.evaluateEffect = classOf(fiber).evaluateEffect
     flagged.refreshRefCache = classOf(fiber).refreshRefCache
     flagged.currentRuntimeFlags = RuntimeFlags.disable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
     hooks.leave(fiber)

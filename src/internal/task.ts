@@ -459,9 +459,9 @@ const renew = (fiber: BridgedFiber, waits: boolean): void => {
   shared.storage.enterWith(fiber.task)
 }
 
-const slice = (fiber: BridgedFiber, run: () => void): void => {
+const slice = (fiber: BridgedFiber, effect: engine.FiberEffect): void => {
   try {
-    run()
+    engine.evaluate(fiber.fiber, effect)
   } finally {
     if (!fiber.registering || engine.isDone(fiber.fiber)) {
       end(fiber)
@@ -469,22 +469,6 @@ const slice = (fiber: BridgedFiber, run: () => void): void => {
     if (!async.keepsWrites) {
       fiber.context = async.capture()
     }
-  }
-}
-
-const runSlice = (fiber: BridgedFiber, run: () => void): void => {
-  if (!engine.keepBridged(fiber.fiber)) {
-    run()
-    return
-  }
-  const before = hooks.running
-  hooks.running = fiber
-  hooks.limited = undefined
-  try {
-    fiber.context.runInAsyncScope(slice, undefined, fiber, run)
-  } finally {
-    hooks.running = before
-    hooks.limited = undefined
   }
 }
 
@@ -548,12 +532,9 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
           }
           setBridged(fiber, state)
         },
-        runFirst(fiber, run) {
-          runSlice(bridged(fiber), run)
-        },
-        wrap(task, fiber) {
-          const state = bridged(fiber)
-          if (state.builder !== undefined) {
+        schedule(task, fiber) {
+          const state = bridgedOf(fiber)
+          if (state?.builder !== undefined) {
             // a fiber that a layer starts and that outlives its building belongs to no request
             if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
               state.context = async.root.runInAsyncScope(async.capture)
@@ -561,14 +542,24 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
             }
             state.builder = undefined
           }
-          // not kept: a suspended fiber would hold it for as long as it waits
-          return () => runSlice(state, task)
+        },
+        evaluate(fiber, effect) {
+          if (!engine.keepBridged(fiber)) {
+            engine.evaluate(fiber, effect)
+            return
+          }
+          const state = bridged(fiber)
+          const before = hooks.running
+          hooks.running = state
+          hooks.limited = undefined
+          try {
+            state.context.runInAsyncScope(slice, undefined, state, effect)
+          } finally {
+            hooks.running = before
+            hooks.limited = undefined
+          }
         },
         suspend: bridged,
-        wrapLoose(task) {
-          const context = async.capture()
-          return () => context.runInAsyncScope(task)
-        },
         resume(running) {
           running.registering = false
           end(running)
