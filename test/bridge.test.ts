@@ -480,16 +480,42 @@ describe("nothing leaks out", () => {
       expect(yield* Effect.flatMap(Effect.fork(Effect.sync(() => storage.getStore())), Fiber.join)).toBe("the fiber's")
     }).pipe(run, Effect.runPromise))
 
-  it("a request that a shared layer was built in leaves nothing in the fibers that the layer keeps", async () => {
-    const seen: Array<string | undefined> = []
-    const Worker = Layer.scopedDiscard(Effect.forkScoped(Effect.forever(
+  const worker = (seen: Array<string | undefined>) =>
+    Layer.scopedDiscard(Effect.forkScoped(Effect.forever(
       Effect.zipRight(Effect.sync(() => seen.push(storage.getStore())), Effect.sleep(1))
     )))
-    const runtime = ManagedRuntime.make(Layer.provide(Worker, compat.layer))
+
+  for (
+    const [name, layerOf] of [
+      ["alone", worker],
+      ["beside another one", (seen) => Layer.merge(worker(seen), worker(seen))],
+      ["in the building of another one", (seen) => Layer.scopedDiscard(Layer.build(worker(seen)))]
+    ] satisfies ReadonlyArray<[string, (seen: Array<string | undefined>) => Layer.Layer<never>]>
+  ) {
+    it(`a request that a shared layer was built in, ${name}, leaves nothing in the fibers that the layer keeps`, async () => {
+      const seen: Array<string | undefined> = []
+      const runtime = ManagedRuntime.make(Layer.provide(layerOf(seen), compat.layer))
+      await storage.run("the first request's", () => runtime.runPromise(Effect.void))
+      await sleep(20)
+      await runtime.dispose()
+      expect(seen.length).toBeGreaterThan(0)
+      expect(new Set(seen)).toEqual(new Set([undefined]))
+    })
+  }
+
+  it("what a fiber that a layer keeps enters stays with the fibers that it forks", async () => {
+    const seen: Array<string | undefined> = []
+    const read = Effect.sync(() => seen.push(storage.getStore()))
+    const serve = Effect.sync(() => storage.enterWith("the fiber's")).pipe(
+      Effect.zipRight(Effect.flatMap(Effect.fork(Effect.zipRight(Effect.sleep(1), read)), Fiber.join)),
+      Effect.zipRight(Effect.all([Effect.zipRight(Effect.sleep(1), Effect.forkDaemon(read)), Effect.void], {
+        concurrency: 2
+      }))
+    )
+    const runtime = ManagedRuntime.make(Layer.provide(Layer.scopedDiscard(Effect.forkScoped(serve)), compat.layer))
     await storage.run("the first request's", () => runtime.runPromise(Effect.void))
     await sleep(20)
     await runtime.dispose()
-    expect(seen.length).toBeGreaterThan(0)
-    expect(new Set(seen)).toEqual(new Set([undefined]))
+    expect(seen).toEqual(["the fiber's", "the fiber's"])
   })
 })

@@ -706,10 +706,13 @@ const wrappedSchedulers = /* @__PURE__ */ globalValue(
 )
 
 // Whoever wakes a fiber, or starts it, has it evaluate effects.
-const evaluateBridged = /* @__PURE__ */ globalValue("aiocontext/evaluate", () =>
-  function(this: FiberInternals, effect: FiberEffect): void {
-    hooks.evaluate(this, effect)
-  })
+const evaluateBridged = /* @__PURE__ */ globalValue(
+  "aiocontext/evaluate",
+  () =>
+    function(this: FiberInternals, effect: FiberEffect): void {
+      hooks.evaluate(this, effect)
+    }
+)
 
 /** Has a fiber take up an effect, in the async context of the caller. */
 export const evaluate = (fiber: AnyFiber, effect: FiberEffect): void =>
@@ -939,11 +942,10 @@ export const bridgeLayer = (hooks: Pick<BridgeHooks<never>, "approach">): Layer.
 /** The memo map of the layer that is being built where a fiber starts, if one is. */
 export const buildingLayer = (fiber: AnyFiber): unknown => serviceOfFiber(fiber, Layer.CurrentMemoMap.key)
 
-/** Whether a parent waits for this child when it ends: not so for daemons and for what a scope keeps. */
-export const isChildOf = (fiber: AnyFiber, parent: AnyFiber): boolean =>
-  (parent as unknown as { getChildren(): Set<AnyFiber> }).getChildren().has(fiber)
-
-/** Whether a task is the fiber itself, taking up its work, and not something that is done on its behalf. */
+/**
+ * Whether a task is the fiber itself, taking up its work, and not something that is done on its behalf. The first task of
+ * a fork is; that of a fiber which an operation waits for, as `Effect.all` does, is not.
+ */
 export const isFiberRun = (fiber: AnyFiber, task: () => void): boolean => (fiber as FiberInternals).run === task
 
 /** Whether a fiber has ended. */

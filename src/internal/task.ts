@@ -95,10 +95,10 @@ class BridgedFiber implements engine.Running, Origin {
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined = undefined
   operation = 0
-  /** Of a fiber that was started while a layer was being built: the layer's memo map. */
-  memoMap: unknown = undefined
-  /** The parent of a fiber that the layer itself starts, until it is known whether the fiber outlives the building. */
-  builder: engine.AnyFiber | undefined = undefined
+  /** What builds a layer, of a fiber that was started there, until it is known whether it does so too. */
+  building: unknown = undefined
+  /** What has built the layer that the fiber, or one that it descends from, was started by. */
+  built: unknown = undefined
   constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
 }
 
@@ -510,10 +510,11 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
         approach: inherit,
         start(fiber, parent) {
           const holder = parent === undefined ? undefined : bridgedOf(parent)
-          const building = engine.buildingLayer(fiber)
+          const memoMap = engine.buildingLayer(fiber)
+          const builds = parent !== undefined && memoMap !== undefined && memoMap !== holder?.built
           if (parent === undefined) {
             inherit(fiber)
-          } else if (building === undefined) {
+          } else if (!builds) {
             // what a layer's building starts must not make one task of all that the layer's runtime runs later
             shared.locals?.start(fiber, parent)
             if (holder === undefined) {
@@ -526,21 +527,19 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
               ? async.capture()
               : holder.context.runInAsyncScope(async.capture)
           )
-          if (building !== undefined) {
-            state.memoMap = building
-            state.builder = building === holder?.memoMap ? undefined : parent
-          }
+          state[builds ? "building" : "built"] = memoMap
           setBridged(fiber, state)
         },
         schedule(task, fiber) {
           const state = bridgedOf(fiber)
-          if (state?.builder !== undefined) {
+          if (state?.building !== undefined) {
             // a fiber that a layer starts and that outlives its building belongs to no request
-            if (engine.isFiberRun(fiber, task) && !engine.isChildOf(fiber, state.builder)) {
+            if (engine.isFiberRun(fiber, task)) {
+              state.built = state.building
               state.context = async.root.runInAsyncScope(async.capture)
               shared.locals?.disown(fiber)
             }
-            state.builder = undefined
+            state.building = undefined
           }
         },
         evaluate(fiber, effect) {

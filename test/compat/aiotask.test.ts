@@ -364,6 +364,20 @@ describe("a root", () => {
       expect(aiotask.get("fiber")).toBe("child")
     }))
 
+  it("is a fiber that a layer keeps, and its children share its map from the start", async () => {
+    const seen: Array<unknown> = []
+    const serve = Effect.gen(function*() {
+      const child = yield* Effect.fork(Effect.zipRight(Effect.sleep(1), Effect.sync(() => aiotask.get("key"))))
+      aiotask.set("key", "parent, after the fork")
+      seen.push(yield* Fiber.join(child))
+    })
+    const runtime = ManagedRuntime.make(Layer.provide(Layer.scopedDiscard(Effect.forkScoped(serve)), compat.layer))
+    await runtime.runPromise(Effect.sync(() => aiotask.set("key", "first request")))
+    await sleep(20)
+    await runtime.dispose()
+    expect(seen).toEqual(["parent, after the fork"])
+  })
+
   it("is each run of a managed runtime, whose layers are built in parallel", async () => {
     const runtime = ManagedRuntime.make(
       Layer.mergeAll(Layer.effectDiscard(Effect.sleep(1)), Layer.effectDiscard(Effect.yieldNow())).pipe(
