@@ -161,8 +161,7 @@ export const make = <Self, Id extends string, Shape>(
   /** The running task, if the context is attached to it. */
   const attachedPlace = (): tasks.Place | undefined => {
     const place = tasks.current()
-    return place !== undefined && place !== "unbridged" &&
-        (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id)) !== undefined
+    return place !== undefined && (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id)) !== undefined
       ? place
       : undefined
   }

@@ -27,7 +27,7 @@ const mapping: engine.Local<Mapping> = locals.makeLocal<Mapping>("AsyncContext",
   inherit: (_, outer) => outer
 })
 
-const mappingHere = (operation: string): Mapping => tasks.valueOf(tasks.currentOrProgram(operation), mapping)
+const mappingHere = (operation: string): Mapping => locals.valueOf(tasks.currentOrProgram(operation), mapping)
 
 type AnyFunction<Args extends ReadonlyArray<unknown>, A> = (...args: Args) => A
 

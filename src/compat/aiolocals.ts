@@ -45,7 +45,7 @@ const keys = new WeakMap<object, object>()
 
 const stateOf = (key: object, operation: string): State => {
   const place = tasks.current()
-  const states = place === undefined ? HashMap.empty() : tasks.valueOf(tasks.currentOrThrow(operation), contexts)
+  const states = place === undefined ? HashMap.empty() : locals.valueOf(tasks.currentOrThrow(operation), contexts)
   return Option.getOrThrowWith(HashMap.get(states, key), () =>
     new NoTaskError({
       operation,
@@ -141,7 +141,7 @@ const enter = (operation: string, code: Code, make: () => Iterable<readonly [obj
 
 const startWith = (states: Iterable<readonly [object, State]>): tasks.Task => {
   const task = tasks.start()
-  tasks.write(task, contexts, HashMap.union(tasks.valueOf(task, contexts), HashMap.fromIterable(states)), false)
+  locals.write(task, contexts, HashMap.union(locals.valueOf(task, contexts), HashMap.fromIterable(states)))
   return task
 }
 
@@ -482,9 +482,7 @@ export const configureLogging = (options: LoggingOptions): Logging => {
   const logAt = (method: Level) => (...message: ReadonlyArray<unknown>): void => {
     if (LogLevel.greaterThanEqual(levels[method], minimum)) {
       const place = tasks.current()
-      const states: States = place === undefined || place === "unbridged"
-        ? HashMap.empty()
-        : tasks.valueOf(place, contexts)
+      const states: States = place === undefined ? HashMap.empty() : locals.valueOf(place, contexts)
       write(levels[method], states, message.map(render).join(" "), () => ({}))
     }
   }

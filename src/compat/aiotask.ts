@@ -87,14 +87,14 @@ const maps = engine.makeRef(id)
 const modify = (operation: string, f: (own: attachments.Entries) => attachments.Entries): void => {
   const place = tasks.currentOrThrow(operation)
   tasks.settle(place)
-  let root = tasks.valueOf(place, roots)
+  let root = locals.valueOf(place, roots)
   if (root === undefined) {
     root = makeRoot(taskFactory)
-    tasks.write(place, roots, root, false)
+    locals.write(place, roots, root)
   }
-  const next = attachments.modifyEntries(tasks.valueOf(place, maps), root, keepsNone, f)
+  const next = attachments.modifyEntries(locals.valueOf(place, maps), root, keepsNone, f)
   if (next !== undefined) {
-    tasks.write(place, maps, next, false)
+    locals.write(place, maps, next)
   }
 }
 
@@ -108,10 +108,10 @@ export const get: {
   <A = unknown>(key: string, fallback: A): A
 } = <A>(key: string, fallback?: A): A | undefined => {
   const place = tasks.currentOrThrow(`aiotask.get(${JSON.stringify(checkedKey("get", key))})`)
-  const root = tasks.valueOf(place, roots)
+  const root = locals.valueOf(place, roots)
   return root === undefined
     ? fallback
-    : Option.getOrElse(attachments.getEntry(tasks.valueOf(place, maps), root, key), () => fallback) as A | undefined
+    : Option.getOrElse(attachments.getEntry(locals.valueOf(place, maps), root, key), () => fallback) as A | undefined
 }
 
 /**
@@ -169,8 +169,8 @@ export const run: {
   if (typeof code === "function") {
     const root = makeRoot(factory)
     const task = tasks.start()
-    tasks.write(task, roots, root, false)
-    tasks.write(task, maps, mapOf(root), false)
+    locals.write(task, roots, root)
+    locals.write(task, maps, mapOf(root))
     return tasks.runIn(task, code)
   }
   if (Effect.isEffect(code)) {

@@ -115,7 +115,7 @@ const current: engine.Local<Held | undefined> = locals.makeLocal<Held | undefine
 })
 
 const entriesOf = (place: tasks.Place): Entries => {
-  const held = tasks.valueOf(place, current)
+  const held = locals.valueOf(place, current)
   return held === undefined
     ? none
     : held.moment !== undefined && tasks.isLeftOver(place)
@@ -126,18 +126,18 @@ const entriesOf = (place: tasks.Place): Entries => {
 /** The context to write to. */
 const ownOf = (place: tasks.Place): Held => {
   tasks.settle(place)
-  return tasks.valueOf(place, current) ?? hold(none, "task")
+  return locals.valueOf(place, current) ?? hold(none, "task")
 }
 
 const write = (place: tasks.Place, held: Held, entries: Entries): void => {
   held.cell.entries = entries
   if (held.moment !== undefined) {
-    tasks.write(place, current, { cell: held.cell, moment: entries, from: "task" }, false)
+    locals.write(place, current, { cell: held.cell, moment: entries, from: "task" })
   }
 }
 
 const enter = <A>(place: tasks.Place, cell: Cell, f: () => A): A =>
-  locals.runWith(place, current, given(cell, tasks.valueOf(place, current)), f)
+  locals.runWith(place, current, given(cell, locals.valueOf(place, current)), f)
 
 // -----------------------------------------------------------------------------------------------------------------
 // variables
@@ -319,7 +319,7 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
     checkFunction("Context.run", f)
     const cell = this["~contextvars/cell"]
     const place = tasks.currentOrProgram("Context.run")
-    if (cell.entered || isIn(cell, tasks.valueOf(place, current))) {
+    if (cell.entered || isIn(cell, locals.valueOf(place, current))) {
       throw new ContextEnteredError({ operation: "Context.run" })
     }
     const leave = () => {

@@ -73,7 +73,7 @@ export const local: {
       outside = bag
     } else {
       tasks.settle(place)
-      tasks.write(place, slots, HashMap.set(tasks.valueOf(place, slots), key, bag), false)
+      locals.write(place, slots, HashMap.set(locals.valueOf(place, slots), key, bag))
     }
   }
 
@@ -93,7 +93,7 @@ export const local: {
 
   const read = (operation: string): bags.Bag => {
     const place = placeOf(operation)
-    const bag = place === undefined ? outside : Option.getOrUndefined(HashMap.get(tasks.valueOf(place, slots), key))
+    const bag = place === undefined ? outside : Option.getOrUndefined(HashMap.get(locals.valueOf(place, slots), key))
     return bag ?? (init === undefined ? bags.empty : begin(operation, init))
   }
 

@@ -47,7 +47,7 @@ const inheritFrom = (fiber: engine.AnyFiber, starter: tasks.Place, inTask: boole
   for (const [local, { inherit }] of locals) {
     if (inherit !== undefined) {
       const own = engine.valueOfFiber(fiber, local)
-      const value = inherit(own, tasks.valueOf(starter, local), inTask)
+      const value = inherit(own, valueOf(starter, local), inTask)
       if (value !== own) {
         engine.writeFiber(fiber, local, value, false)
       }
@@ -55,12 +55,21 @@ const inheritFrom = (fiber: engine.AnyFiber, starter: tasks.Place, inTask: boole
   }
 }
 
+const InheritedId: unique symbol = Symbol.for("aiocontext/inherited")
+
 const hooks: tasks.LocalHooks = {
-  ready(task) {
+  stateOf(place) {
+    const task = tasks.wholeOf(place)
     if (seeded(tasks.stateNow(task), engine.taskId) !== tasks.stateNow(task)) {
+      // so that both share what is seeded
       tasks.settle(task)
       tasks.replace(task, seeded(tasks.stateNow(task), engine.taskId))
     }
+    let state = tasks.stateNow(task)
+    for (const [local, value] of valuesOf(place) ?? []) {
+      state = engine.writeState(state, local, value)
+    }
+    return state
   },
   start(child, parent) {
     const state = engine.stateOf(parent)
@@ -77,8 +86,12 @@ const hooks: tasks.LocalHooks = {
     }
   },
   inherit(fiber) {
-    const starter = tasks.shared.storage.getStore()
-    inheritFrom(fiber, starter ?? tasks.shared.program, starter !== undefined)
+    const holder = fiber as { [InheritedId]?: boolean }
+    if (holder[InheritedId] !== true) {
+      holder[InheritedId] = true
+      const starter = tasks.shared.storage.getStore()
+      inheritFrom(fiber, starter ?? tasks.shared.program, starter !== undefined)
+    }
   },
   disown: (fiber) => inheritFrom(fiber, tasks.shared.program, false),
   // a child that lives on holds its parent: what watches it, in Effect, does
@@ -92,17 +105,38 @@ const hooks: tasks.LocalHooks = {
     })
 }
 
+type Values = Map<engine.Local<any>, unknown>
+
 /** A part of a task: code in which some locals have values of their own. */
 class Part implements tasks.Part {
-  constructor(readonly whole: tasks.Task, readonly values: Map<engine.Local<any>, unknown>) {}
+  constructor(readonly whole: tasks.Task, readonly values: Values) {}
   of(task: tasks.Task): Part {
     return new Part(task, this.values)
   }
 }
 
+// of another copy of the package's parts too
+const valuesOf = (place: tasks.Place): Values | undefined => (place as Part).values
+
+/** A task-local value, in a task. */
+export const valueOf = <A>(place: tasks.Place, local: engine.Local<A>): A => {
+  const values = valuesOf(place)
+  return values?.has(local) ? values.get(local) as A : tasks.valueOf(place, local)
+}
+
+/** Writes a task-local value in a task. Left-over code must be settled first. */
+export const write = <A>(place: tasks.Place, local: engine.Local<A>, value: A): void => {
+  const values = valuesOf(place)
+  if (values?.has(local)) {
+    values.set(local, value)
+  } else {
+    tasks.write(place, local, value, false)
+  }
+}
+
 /** Runs code as a part of a task: with another value of a local, and in all else as that task. */
 export const runWith = <A, B>(place: tasks.Place, local: engine.Local<A>, value: A, f: () => B): B => {
-  const values = new Map((place as tasks.Part).values).set(local, value)
+  const values = new Map(valuesOf(place)).set(local, value)
   try {
     return tasks.runIn(new Part(tasks.taskOf(place, false), values), f)
   } finally {

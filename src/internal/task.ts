@@ -29,11 +29,6 @@ export class Task {
     public origin?: Origin | undefined
   ) {}
 
-  // a program has many tasks: this costs each of them nothing
-  get _tag(): "aiocontext/Task" {
-    return "aiocontext/Task"
-  }
-
   // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
   get state(): engine.State {
     const { reading } = this
@@ -76,19 +71,24 @@ const nowhere: Origin = { task: undefined, state: undefined }
 /** A part of a task: code in which some locals have values of their own. All else it shares with the task. See local.ts. */
 export interface Part {
   readonly whole: Task
-  readonly values: Map<engine.Local<any>, unknown>
   /** The same part of what the task goes on as. */
   of(task: Task): Part
 }
 
-/** What runs imperative code. */
-export type Place = Task | Part | engine.AnyFiber
+/** A fiber, as a place: the fiber itself has the state. */
+export interface FiberPlace {
+  readonly fiber: engine.AnyFiber
+  readonly origin?: undefined
+}
 
-// told by their tags: another copy of the package may have made them
-const isTask = (place: Place): place is Task => (place as Partial<Task>)._tag === "aiocontext/Task"
+/** A task, promise code's or a fiber's. */
+export type Whole = Task | FiberPlace
+
+/** What runs imperative code. */
+export type Place = Whole | Part
 
 /** A fiber under the bridge, with the async context that it runs in. */
-class BridgedFiber implements engine.Running, Origin {
+class BridgedFiber implements engine.Running, Origin, FiberPlace {
   state: engine.State | undefined = undefined
   registering = false
   registeredIn = 0
@@ -127,11 +127,11 @@ interface Shared {
 
 /** What task-local values do when tasks start and end. */
 export interface LocalHooks {
-  /** A task is about to start a child. */
-  ready(task: Task | engine.AnyFiber): void
+  /** The state of a task that is about to start a child. */
+  stateOf(place: Place): engine.State
   /** A fiber is about to start a child. */
   start(child: engine.AnyFiber, parent: engine.AnyFiber): void
-  /** A fiber has no parent, or none under the bridge: it has what the code that starts it has. */
+  /** A fiber has no parent, or none under the bridge: it has what the code that starts it has. Once for all. */
   inherit(fiber: engine.AnyFiber): void
   /** A fiber belongs to the program alone. */
   disown(fiber: engine.AnyFiber): void
@@ -161,30 +161,38 @@ export const isOf = (running: BridgedFiber, task: Task | Part | undefined): bool
   task === undefined || task === running.task ||
   ((task as Task).origin === running && (task as Task).operation === running.operation)
 
-const locate = (): Place | "unbridged" | undefined => {
+/** What a fiber outside the bridge is: it has nothing. */
+const unbridged = /* @__PURE__ */ new Task(engine.emptyState)
+
+/** The task that runs this code: the program itself outside every task. */
+const locate = (): Place => {
   const fiber = engine.currentFiber()
   const task = shared.storage.getStore()
   if (fiber === undefined) {
-    return task
+    return task ?? shared.program
   }
   const { running } = hooks
-  if (running !== undefined && running.fiber === fiber) {
-    return isOf(running, task) ? fiber : task
+  if (running?.fiber === fiber) {
+    return isOf(running, task) ? running : task!
   }
   if (task !== undefined && shared.host === fiber) {
     return task
   }
-  return engine.isBridged(fiber) ? fiber : "unbridged"
+  return engine.isBridged(fiber) ? { fiber } : unbridged
 }
 
-/** The task that runs this code: `undefined` where none does, `"unbridged"` for a fiber outside the bridge. */
-export const current = (): Place | "unbridged" | undefined => {
+const isProgram = (place: Place): boolean => ((place as Part).whole ?? place) === shared.program
+
+/** The same; `undefined` outside every task. */
+export const current = (): Place | undefined => {
   const place = locate()
-  return (place as Part | undefined)?.whole === shared.program ? undefined : place
+  return isProgram(place) ? undefined : place
 }
 
-const bridgedOrThrow = <A>(place: A | "unbridged", operation: string): A => {
-  if (place === "unbridged") {
+/** The task that runs this code, or the program itself outside every task. Throws in a fiber outside the bridge. */
+export const currentOrProgram = (operation: string): Place => {
+  const place = locate()
+  if (place === unbridged) {
     throw new BridgeError({ operation })
   }
   return place
@@ -192,21 +200,15 @@ const bridgedOrThrow = <A>(place: A | "unbridged", operation: string): A => {
 
 /** The task that runs this code. Throws where none does. */
 export const currentOrThrow = (operation: string): Place => {
-  const place = bridgedOrThrow(current(), operation)
-  if (place === undefined) {
+  const place = currentOrProgram(operation)
+  if (isProgram(place)) {
     throw new NoTaskError(async.follows ? { operation } : { operation, browser: true })
   }
   return place
 }
 
-/** The task that runs this code, or the program itself outside every task. Throws in a fiber outside the bridge. */
-export const currentOrProgram = (operation: string): Place => bridgedOrThrow(locate(), operation) ?? shared.program
-
 /** The state that a root task starts from, which need not be given anything: that of the place where it starts. */
-export const rootState = (): engine.State => {
-  const place = locate()
-  return place === "unbridged" ? engine.emptyState : stateOf(place ?? shared.program)
-}
+export const rootState = (): engine.State => stateOf(locate())
 
 /** Runs code in a promise task. */
 export const runIn = <A>(task: Task | Part, f: () => A): A => {
@@ -220,31 +222,30 @@ export const runIn = <A>(task: Task | Part, f: () => A): A => {
 }
 
 /** The task that a part is of: the fiber while it runs this code, as for the fiber's own lines. */
-const wholeOf = (place: Place): Task | engine.AnyFiber => {
+export const wholeOf = (place: Place): Whole => {
   const { whole } = place as Part
   if (whole === undefined) {
-    return place as Task | engine.AnyFiber
+    return place as Whole
   }
   const { running } = hooks
-  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, whole)
-    ? running.fiber
-    : whole
+  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, whole) ? running : whole
 }
 
 /** The promise task of a place's code. `lasting` is for code that may run when the fiber has gone on. */
 export const taskOf = (place: Place, lasting: boolean): Task => {
   const task = wholeOf(place)
-  if (isTask(task)) {
-    return task
+  const { fiber } = task
+  if (fiber === undefined || task.origin !== undefined) {
+    return task as Task
   }
   const { running } = hooks
-  if (running === undefined || running.fiber !== task) {
-    return new Task(engine.stateOf(task), undefined, nowhere)
+  if (running?.fiber !== fiber) {
+    return new Task(engine.stateOf(fiber), undefined, nowhere)
   }
   if (running.task !== undefined && (running.registering || !lasting)) {
     return running.task
   }
-  const captured = new Task(engine.stateOf(task), undefined, running)
+  const captured = new Task(engine.stateOf(fiber), undefined, running)
   captured.operation = running.operation
   return captured
 }
@@ -269,46 +270,27 @@ export const fork = (place: Place, install: (state: engine.State) => engine.Stat
   make(install(engine.forkState(stateOf(place))))
 
 /** A child of the running task; a task of its own where none is known. */
-export const start = (): Task => {
-  const place = current()
-  return place === undefined || place === "unbridged" ? make(engine.emptyState) : fork(place)
-}
+export const start = (): Task => fork(current() ?? unbridged)
 
 // -----------------------------------------------------------------------------------------------------------------
 // reading and writing
 // -----------------------------------------------------------------------------------------------------------------
 
 /** The state of a task. */
-export const stateNow = (task: Task | engine.AnyFiber): engine.State => {
-  const fiber = fiberOf(task)
-  return fiber === undefined ? (task as Task).state : engine.stateOf(fiber)
-}
+export const stateNow = (task: Whole): engine.State =>
+  task.fiber === undefined ? (task as Task).state : engine.stateOf(task.fiber)
 
 /** The state of a task, for a child to start from. */
-export const stateOf = (place: Place): engine.State => {
-  const task = wholeOf(place)
-  shared.locals?.ready(task)
-  let state = stateNow(task)
-  for (const [local, value] of (place as Part).values ?? []) {
-    state = engine.writeState(state, local, value)
-  }
-  return state
-}
-
-const fiberOf = (task: Task | engine.AnyFiber): engine.AnyFiber | undefined => isTask(task) ? task.fiber : task
+export const stateOf = (place: Place): engine.State => shared.locals?.stateOf(place) ?? stateNow(wholeOf(place))
 
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
   const task = wholeOf(place)
-  const fiber = fiberOf(task)
-  return fiber === undefined ? engine.serviceOf((task as Task).state, key) : engine.serviceOfFiber(fiber, key)
+  return task.fiber === undefined ? engine.serviceOf((task as Task).state, key) : engine.serviceOfFiber(task.fiber, key)
 }
 
-/** A task-local value, in a task. */
-export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => {
-  const { values } = place as Part
-  return values?.has(ref) ? values.get(ref) as A : engine.valueOf(stateNow(wholeOf(place)), ref)
-}
+/** The value of a fiber ref in a task. */
+export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => engine.valueOf(stateNow(wholeOf(place)), ref)
 
 const fiberStateOf = (task: Task): engine.State | undefined =>
   task.fiber === undefined ? undefined : engine.stateOf(task.fiber)
@@ -356,7 +338,7 @@ export const startReading = (task: Task, ref: engine.Ref, index?: bags.Bag): voi
 
 /** Counts a read. One for each entry, and an index costs no more than the reads before it did. */
 export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMap<string, unknown>): void => {
-  if (isTask(place)) {
+  if (place instanceof Task) {
     const { reading } = place
     if (reading === undefined || reading.ref !== ref || reading.state !== fiberStateOf(place)) {
       startReading(place, ref)
@@ -367,8 +349,7 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
 }
 
 /** Where left-over code is from: code of a fiber that has gone on, and not yet parted from it. */
-const leftOverFrom = (task: Task | engine.AnyFiber): Origin | undefined =>
-  isTask(task) && task.fiber === undefined ? task.origin : undefined
+const leftOverFrom = (task: Whole): Origin | undefined => task.fiber === undefined ? task.origin : undefined
 
 /** Whether this is left-over code. */
 export const isLeftOver = (place: Place): boolean => leftOverFrom(wholeOf(place)) !== undefined
@@ -387,20 +368,14 @@ export const settle = (place: Place): void => {
   }
 }
 
-/** Writes a task-local value in a task. Left-over code must be settled first. */
+/** Writes a fiber ref in a task. Left-over code must be settled first. */
 export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
-  const { values } = place as Part
-  if (values?.has(ref)) {
-    values.set(ref, value)
-    return
-  }
   const task = wholeOf(place)
-  const fiber = fiberOf(task)
-  if (fiber === undefined) {
-    ;(task as Task).state = engine.writeState((task as Task).state, ref, value)
+  if (task.fiber === undefined) {
+    ;(task as Task).state = engine.writeState(stateNow(task), ref, value)
   } else {
-    engine.writeFiber(fiber, ref, value, keepHistory)
-    wrote(fiber, place)
+    engine.writeFiber(task.fiber, ref, value, keepHistory)
+    wrote(task.fiber, place)
   }
 }
 
@@ -408,19 +383,18 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
 export const places: Access<Place> = { stateOf, valueOf, write }
 
 /** Replaces the state of a task. */
-export const replace = (task: Task | engine.AnyFiber, state: engine.State): void => {
-  const fiber = fiberOf(task)
-  if (fiber === undefined) {
+export const replace = (task: Whole, state: engine.State): void => {
+  if (task.fiber === undefined) {
     ;(task as Task).state = state
   } else {
-    engine.setState(fiber, state)
-    wrote(fiber, task)
+    engine.setState(task.fiber, state)
+    wrote(task.fiber, task)
   }
 }
 
 const wrote = (fiber: engine.AnyFiber, place: Place): void => {
   const { running } = hooks
-  if (running !== undefined && running.fiber === fiber) {
+  if (running?.fiber === fiber) {
     if (running.registering) {
       running.state = engine.stateOf(fiber)
     } else if (running.task !== undefined) {
@@ -472,13 +446,7 @@ const slice = (fiber: BridgedFiber, effect: engine.FiberEffect): void => {
   }
 }
 
-/** What a fiber has from the code that started it: once for all, wherever it enters a bridge again. */
-const inherit = (fiber: engine.AnyFiber): void => {
-  if (!(BridgedId in fiber)) {
-    setBridged(fiber, undefined)
-    shared.locals?.inherit(fiber)
-  }
-}
+const inherit = (fiber: engine.AnyFiber): void => shared.locals?.inherit(fiber)
 
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   let state = bridgedOf(fiber)
