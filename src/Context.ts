@@ -295,7 +295,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
 
   const attachmentOrThrow = (fiber: engine.AnyFiber, operation: string): attachments.Attachment => {
     const attachment = attachmentOf(fiber)
-    if (attachment === undefined) {
+    if (!attachment) {
       // the types rule this out, so it is a defect
       throw notAttached(operation)
     }
@@ -336,7 +336,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     peek: (key: string) =>
       engine.syncWithFiber((fiber) => {
         const attachment = attachmentOf(fiber)
-        return attachment === undefined ? Option.none() : entry(fiber, attachment, key)
+        return attachment ? entry(fiber, attachment, key) : Option.none()
       }),
     set: (key: string, value: unknown) => writing("set", HashMap.set(key, value)),
     merge: (entries: object) => writing("merge", HashMap.union(specs.fromObject("merge", entries))),
@@ -355,7 +355,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
     dataOf: (fiber: engine.AnyFiber) =>
       Effect.suspend(() => {
         const attachment = attachmentOf(fiber)
-        return attachment === undefined ? Effect.fail(notAttached("dataOf")) : Effect.succeed(all(fiber, attachment))
+        return attachment ? Effect.succeed(all(fiber, attachment)) : Effect.fail(notAttached("dataOf"))
       }),
     snapshot: Effect.map(data, (entries) => ({ data: entries, run: provideEntries(entries, tag) })),
     locally: (entries: object) => {

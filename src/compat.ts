@@ -152,7 +152,7 @@ export const make = <Self, Id extends string, Shape>(
 
   const attachmentOf = (place: tasks.Place, operation: string): attachments.Attachment => {
     const attachment = tasks.serviceOf(place, id) as attachments.Attachment | undefined
-    if (attachment === undefined) {
+    if (!attachment) {
       throw new NotAttachedError({ context: id, operation: `context.${operation}` })
     }
     return attachment
@@ -161,7 +161,7 @@ export const make = <Self, Id extends string, Shape>(
   /** The running task, if the context is attached to it. */
   const attachedPlace = (): tasks.Place | undefined => {
     const place = tasks.current()
-    return place !== undefined && (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id)) !== undefined
+    return place && (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id))
       ? place
       : undefined
   }
@@ -191,13 +191,13 @@ export const make = <Self, Id extends string, Shape>(
 
   const read = (place: tasks.Place, key: string, fallback: unknown): unknown => {
     const index = tasks.indexOf(place, ref)
-    if (index !== undefined) {
+    if (index) {
       return readIndex(index, key, fallback)
     }
     const attachment = attachmentOf(place, "get")
     const own = value(place, attachment)
     const whole = attachments.wholeOf(own, attachment)
-    if (whole !== undefined) {
+    if (whole) {
       tasks.countRead(place, ref, whole)
     }
     const found = attachments.getEntry(own, attachment, key)
@@ -224,9 +224,7 @@ export const make = <Self, Id extends string, Shape>(
   const map = {
     get(key: string, fallback?: unknown) {
       const index = tasks.currentIndex(ref)
-      return index === undefined
-        ? read(tasks.currentOrThrow("context.get"), key, fallback)
-        : readIndex(index, key, fallback)
+      return index ? readIndex(index, key, fallback) : read(tasks.currentOrThrow("context.get"), key, fallback)
     },
     getOrThrow: (key: string) =>
       Option.getOrThrowWith(
@@ -235,7 +233,7 @@ export const make = <Self, Id extends string, Shape>(
       ),
     peek(key: string, fallback?: unknown) {
       const place = attachedPlace()
-      return place === undefined ? fallback : read(place, key, fallback)
+      return place ? read(place, key, fallback) : fallback
     },
     set(key: string, value: unknown) {
       if (!tasks.setIndexed(ref, key, value, flush)) {
@@ -326,8 +324,7 @@ export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
  * })
  * ```
  */
-export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
-  forkWith("compat.fork", f, installOf("compat.fork", options))
+export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> => forkWith("compat.fork", f, options)
 
 /**
  * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
@@ -368,14 +365,12 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
  * ```
  */
 export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> => {
-  checkFunction("compat.timeout", f)
-  const decoded = Number.isNaN(duration) ? Option.none() : Duration.decodeUnknown(duration)
-  if (decoded._tag === "None") {
-    throw specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
-  }
-  const millis = Duration.toMillis(decoded.value)
+  const millis = Duration.toMillis(Option.getOrThrowWith(
+    Number.isNaN(duration) ? Option.none() : Duration.decodeUnknown(duration),
+    () => specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
+  ))
   const controller = new AbortController()
-  const result = forkWith("compat.timeout", f, undefined, controller.signal)
+  const result = forkWith("compat.timeout", f, undefined, controller)
   if (millis > 2 ** 31 - 1) {
     // a longer timer would fire at once
     return result
@@ -398,24 +393,25 @@ const checkFunction = (operation: string, f: unknown): void => {
 
 type Install = TaskContext["~aiocontext/install"]
 
-const installOf = (operation: string, options: ForkOptions | undefined): Install | undefined => {
+const installOf = (operation: string, options: ForkOptions | undefined): Install => {
   const context = options?.context
-  if (context !== undefined && context?.["~aiocontext/install"] === undefined) {
+  if (context !== undefined && !context?.["~aiocontext/install"]) {
     throw specs.mistake(
       `${operation} takes a context of contextvars, as in { context: copyContext() }`,
       context
     )
   }
-  return context && ((state) => context["~aiocontext/install"](state))
+  return (state) => context ? context["~aiocontext/install"](state) : state
 }
 
 const forkWith = <A>(
   operation: string,
   f: TaskFunction<A>,
-  install?: Install,
-  signal = new AbortController().signal
+  options?: ForkOptions,
+  { signal } = new AbortController()
 ): Promise<A> => {
   checkFunction(operation, f)
+  const install = installOf(operation, options)
   const child = tasks.fork(tasks.currentOrThrow(operation), install)
   return tasks.runIn(child, async () => f(signal))
 }
@@ -485,13 +481,12 @@ const start = <A, E>(
   const install = installOf("compat.runFork", options)
   const fiber = engine.runFork<A, E>(engine.withBridge(tasks.stateOf(place)), effect, install)
   const signal = options?.signal
-  if (signal !== undefined) {
+  if (signal) {
     const abort = () => fiber.unsafeInterruptAsFork(fiber.id())
+    signal.addEventListener("abort", abort)
+    fiber.addObserver(() => signal.removeEventListener("abort", abort))
     if (signal.aborted) {
       abort()
-    } else {
-      signal.addEventListener("abort", abort, { once: true })
-      fiber.addObserver(() => signal.removeEventListener("abort", abort))
     }
   }
   return fiber

@@ -17,10 +17,8 @@ export type TaggedError<Tag extends string, Fields extends object> = new(
 
 const NoTaskErrorBase: TaggedError<"NoTaskError", {
   readonly operation: string
-  /** The runtime has no async context, so that no task is known after an `await`: a browser. */
-  readonly browser?: boolean
-  /** What is missing and which line mends it, where that is not the usual. */
-  readonly advice?: string
+  /** What is missing and which line mends it, in this runtime. */
+  readonly advice: string
 }> = /* @__PURE__ */ Data.TaggedError("NoTaskError")
 
 /**
@@ -32,15 +30,7 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
-    if (this.advice !== undefined) {
-      return `${this.operation}: ${this.advice}`
-    }
-    const start = `${this.operation}: no task is running here. Start one with context.run({ … }, fn)`
-    return this.browser === true
-      ? `${start}. In a browser promise code loses its task at the first await: const inTask = compat.snapshot() before it,` +
-        ` inTask(fn) after it.`
-      : `${start}, or provide the bridge to the fiber that started this code, which else loses its task at the first` +
-        ` await: Effect.provide(program, compat.layer).`
+    return `${this.operation}: ${this.advice}`
   }
 }
 

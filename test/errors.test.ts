@@ -160,10 +160,19 @@ describe("bad input", () => {
   })
 })
 
+const errorOf = (f: () => unknown): Error => {
+  try {
+    f()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error("nothing was thrown")
+}
+
 describe("each message names what is missing and the line that mends it", () => {
   const messages: ReadonlyArray<readonly [Error, string]> = [
     [
-      new NoTaskError({ operation: "context.get" }),
+      errorOf(() => context.get("user")),
       "context.get: no task is running here. Start one with context.run({ … }, fn), or provide the bridge to the fiber " +
       "that started this code, which else loses its task at the first await: Effect.provide(program, compat.layer)."
     ],

@@ -105,7 +105,7 @@ function isSame(this: Entries, that: Equal.Equal): boolean {
 const unmarked: Equal.Equal = Object.getPrototypeOf(HashMap.empty())
 
 const mark = (own: Marked, slot: Slot): Entries => {
-  if ((slot.cell ?? slot.base) !== undefined) {
+  if (slot.cell ?? slot.base) {
     // spares the engine the hashing of each entry, to find what is never equal
     Hash.cached(own, identity++)
   }
@@ -140,7 +140,7 @@ const find = (value: Entries, attachment: Attachment): Entries | undefined => {
   let own = value
   while (own !== absent) {
     const slot = slotOf(own)
-    if (slot === undefined || slot.attachment === attachment) {
+    if (!slot || slot.attachment === attachment) {
       return own
     }
     own = slot.below
@@ -155,7 +155,7 @@ const fold = (
   bottom?: Entries
 ): Entries => {
   const slot = slotOf(value)
-  return slot === undefined ? bottom ?? value : f(fold(slot.below, f, bottom), value, slot)
+  return slot ? f(fold(slot.below, f, bottom), value, slot) : bottom ?? value
 }
 
 /** A map with this slot on top of a value: the very same one where that is what it is. */
@@ -165,7 +165,7 @@ const put = (below: Entries, own: Entries, slot: Slot): Entries =>
 /** Has those who are linked to a task read this map of it. */
 const link = (own: Entries): Entries => {
   const cell = slotOf(own)?.cell
-  if (cell !== undefined) {
+  if (cell) {
     cell.entries = own
   }
   return own
@@ -184,7 +184,7 @@ const drop = (value: Entries, isGone: (attachment: Attachment) => boolean): Entr
 
 /** Drops what belongs to regions that are over, unless they enclose `top` or the fiber keeps them. */
 const prune = (value: Entries, top: Attachment, keeps: Keeps): Entries =>
-  value !== absent && slotOf(value) === undefined && top.outer !== undefined
+  value !== absent && !slotOf(value) && top.outer
     // written past the library, through the fiber ref: it is the enclosing attachment's
     ? mark(fresh(value), { attachment: top.outer, below: absent })
     : drop(
@@ -224,13 +224,13 @@ const forkWith = ({ definition }: Attachment, parent: Entries): Entries => {
 const forkOne = (below: Entries, own: Entries, slot: Slot): Entries => {
   const { attachment, base, cell } = slot
   const child = forkWith(attachment, own)
-  return child === own && base === undefined
+  return child === own && !base
     ? put(below, own, slot)
     : link(put(below, child, { attachment, below, base: child, cell: cell && { entries: child, parent: cell } }))
 }
 
 const detachOne = (below: Entries, own: Entries, slot: Slot): Entries =>
-  slot.cell === undefined ? put(below, own, slot) : link(put(below, own, { ...slot, cell: { ...slot.cell } }))
+  slot.cell ? link(put(below, own, { ...slot, cell: { ...slot.cell } })) : put(below, own, slot)
 
 /** The value that a child starts with, given its parent's. O(1) for `copy`, `share` and `chain`. */
 export const fork = (value: Entries): Entries => fold(value, forkOne)
@@ -259,23 +259,23 @@ const receive = (parent: Entries, child: Entries, ancestor?: Entries): Entries =
   fold(child, (rest, own, slot) => {
     const { attachment, base } = slot
     const target = find(rest, attachment)
-    if (target === undefined) {
+    if (!target) {
       return attachment.built && !attachment.closed
         ? put(prune(rest, attachment, (kept) => find(slot.below, kept) !== undefined), own, slot)
         : rest
     }
-    if (ancestor === undefined || attachment.definition.join !== "merge") {
+    if (!ancestor || attachment.definition.join !== "merge") {
       return rest
     }
     const merged = changes(base ?? find(ancestor, attachment) ?? attachment.seed, own, target)
     return merged === target ?
       rest :
-      slotOf(rest) === undefined ?
-      merged :
+      slotOf(rest) ?
       fold(
         rest,
         (below, own, slot) => slot.attachment === attachment ? link(put(below, merged, slot)) : put(below, own, slot)
-      )
+      ) :
+      merged
   }, parent)
 
 interface Change {
@@ -299,7 +299,7 @@ const over = (
     fold(
       other,
       (below, own, slot) =>
-        (find(after, slot.attachment) ?? find(before, slot.attachment)) === undefined ? f(below, own, slot) : below,
+        (find(after, slot.attachment) ?? find(before, slot.attachment)) ? below : f(below, own, slot),
       absent
     )
   )
@@ -321,10 +321,10 @@ export const patch = (
   if (before === after) {
     return current
   }
-  if (held === undefined) {
+  if (!held) {
     return receive(current, after)
   }
-  if (current === before || slotOf(after) === undefined) {
+  if (current === before || !slotOf(after)) {
     return after
   }
   if (current === after) {
@@ -336,10 +336,10 @@ export const patch = (
   return over(after, current, before, (below, own, slot) => {
     const was = find(before, slot.attachment)
     const is = find(current, slot.attachment)
-    if (was === undefined) {
+    if (!was) {
       return put(below, is ?? own, slot)
     }
-    if (is === undefined) {
+    if (!is) {
       return below
     }
     const start = slotOf(is)?.entered === after ? own : was
@@ -389,7 +389,7 @@ export const getEntry = (value: Entries, attachment: Attachment, key: string): O
 }
 
 const getBehind = (own: Entries, key: string): Option.Option<unknown> => {
-  for (let cell = behind(own); cell !== undefined; cell = cell.parent) {
+  for (let cell = behind(own); cell; cell = cell.parent) {
     const found = HashMap.get(cell.entries, key)
     if (Option.isSome(found)) {
       return found
@@ -405,7 +405,7 @@ export const wholeOf = (value: Entries, attachment: Attachment): Entries | undef
 /** The whole map, as the task sees it. O(1), except under `chain`, where the layers are merged. */
 export const allEntries = (value: Entries, attachment: Attachment): Entries => {
   let merged = ownOf(value, attachment)
-  for (let cell = behind(merged); cell !== undefined; cell = cell.parent) {
+  for (let cell = behind(merged); cell; cell = cell.parent) {
     merged = HashMap.union(cell.entries, merged)
   }
   return fresh(merged)
@@ -422,7 +422,7 @@ export const modifyEntries = (
   f: Modify
 ): Entries | undefined => {
   const found = find(value, attachment)
-  const start = found === undefined ? materialize(value, attachment, keeps) : value
+  const start = found ? value : materialize(value, attachment, keeps)
   const own = found ?? start
   const { cell } = attachment
   const isShared = attachment.definition.fork === share
@@ -437,6 +437,6 @@ export const modifyEntries = (
   const slot = slotOf(own)
   return link(mark(
     isShared ? fresh(own) : next,
-    slot !== undefined && own === start ? slot : { ...slot, attachment, below: remove(start, attachment) }
+    slot && own === start ? slot : { ...slot, attachment, below: remove(start, attachment) }
   ))
 }

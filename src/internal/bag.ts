@@ -25,7 +25,7 @@ export interface Keeper {
 export const fromObject = (entries: object): Bag => Object.assign(new Properties(), entries)
 
 /** A bag without properties. */
-export const empty: Bag = fromObject({})
+export const empty: Bag = /* @__PURE__ */ fromObject({})
 
 const set = (bag: Bag, key: PropertyKey, value: unknown): Bag => {
   const next = fromObject(bag) as { [key: PropertyKey]: unknown }

@@ -13,7 +13,6 @@ import * as Context from "effect/Context"
 import * as Differ from "effect/Differ"
 import * as Effect from "effect/Effect"
 import * as Equal from "effect/Equal"
-import type * as Exit from "effect/Exit"
 import type * as Fiber from "effect/Fiber"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
@@ -30,7 +29,6 @@ import FiberId = effect.FiberId
 import FiberRef = effect.FiberRef
 import FiberRefs = effect.FiberRefs
 import RuntimeFlags = effect.RuntimeFlags
-import RuntimeFlagsPatch = effect.RuntimeFlagsPatch
 import Supervisor = effect.Supervisor
 
 /** A running or finished fiber. */
@@ -154,7 +152,7 @@ export const setState = (fiber: AnyFiber, state: State): void => (fiber as Fiber
 
 const read = <A>(state: State, ref: FiberRef.FiberRef<A>): A => {
   const stack = state.locals.get(ref)
-  return stack === undefined ? internals(ref).initial : stack[0][1]
+  return stack ? stack[0][1] : internals(ref).initial
 }
 
 /** The services of a state. */
@@ -181,7 +179,7 @@ export const taskId: Id = /* @__PURE__ */ globalValue("aiocontext/taskId", () =>
 // A join needs a value's history for `merge`; else one entry is enough, and a line of tasks that each write and start
 // the next one stays short.
 const stackOf = (previous: Stack | undefined, id: FiberId.Runtime, value: unknown, keep: boolean): Stack =>
-  previous === undefined || !keep
+  !previous || !keep
     ? [[id, value]]
     : [[id, value], ...previous.slice(previous[0][0] === id ? 1 : 0)]
 
@@ -197,7 +195,7 @@ const copyMap = <K, V>(map: ReadonlyMap<K, V>): Map<K, V> => {
 }
 
 const put = <A>(locals: Locals, ref: FiberRef.FiberRef<A>, stack: Stack | undefined) =>
-  stack === undefined ? locals.delete(ref) : locals.set(ref, stack)
+  stack ? locals.set(ref, stack) : locals.delete(ref)
 
 /**
  * A state with another value of a fiber ref, and with what `f` changes besides; `attached` is what the value is read
@@ -255,7 +253,7 @@ export const edit = (state: State, f: (set: SetStack) => void): State => {
     locals ??= copyMap(state.locals)
     put(locals, ref, stack)
   })
-  return locals === undefined ? state : FiberRefs.unsafeMake(locals)
+  return locals ? FiberRefs.unsafeMake(locals) : state
 }
 
 /** The state of a child task: its parent's very state where no fiber ref forks. */
@@ -396,19 +394,23 @@ const visible = (
     | Context.Context<never>
     | undefined)?.unsafeMap.get(key)
 ): Entries => {
-  if (attachment === undefined) {
+  if (!attachment) {
     return attachments.absent
   }
   const value = (locals.get(ref)?.[0][1] ?? attachments.absent) as Entries
   const entries = attachments.wholeOf(value, attachment) ?? attachments.allEntries(value, attachment)
-  return keys === undefined ? entries : HashMap.filter(entries, (_, key) => keys.includes(key))
+  return keys ? HashMap.filter(entries, (_, key) => keys.includes(key)) : entries
 }
 
 // Equal to itself alone: the fiber that builds the layer hands its annotations on, none too.
 const noAnnotations: Entries = /* @__PURE__ */ Object.defineProperty(
   /* @__PURE__ */ attachments.fresh(/* @__PURE__ */ HashMap.empty()),
   Equal.symbol,
-  { value: (that: Equal.Equal) => that === noAnnotations }
+  {
+    value(this: Entries, that: Equal.Equal) {
+      return this === that
+    }
+  }
 )
 
 const replaceEntries = (all: Entries, before: Entries, after: Entries): Entries => {
@@ -430,7 +432,7 @@ function follow(
   written?: object,
   attached?: Attachment
 ): void {
-  if (written !== undefined && (written !== this.ref || this.closed)) {
+  if (written && (written !== this.ref || this.closed)) {
     return
   }
   const target = this.into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
@@ -512,7 +514,7 @@ export const locally: <A, E, R, B>(
   effect: Effect.Effect<A, E, R>,
   local: Local<B>,
   value: B
-) => Effect.Effect<A, E, R> = Effect.locally
+) => Effect.Effect<A, E, R> = (effect, local, value) => Effect.locally(effect, local, value)
 
 type ResponseHandler = (request: unknown, response: unknown) => Effect.Effect<unknown, unknown, never>
 
@@ -552,12 +554,12 @@ export const onResponse = <A, E, R>(app: Effect.Effect<A, E, R>, f: (response: A
 export const runFork = <A, E>(
   state: State,
   effect: Effect.Effect<A, E, unknown>,
-  install?: (state: State) => State
+  install: (state: State) => State = (state) => state
 ): Fiber.RuntimeFiber<A, E> =>
   Runtime.runFork(
     { ...Runtime.defaultRuntime, context: servicesOf(state) as Context.Context<unknown>, fiberRefs: state },
     effect,
-    install && { updateRefs: install }
+    { updateRefs: install }
   )
 
 /** What a promise rejects with where an effect failed. */
@@ -599,14 +601,10 @@ export interface BridgeHooks<R extends Running> {
   evaluate(fiber: AnyFiber, effect: FiberEffect): void
   /** A fiber that got the bridge from what another one had, and has not been scheduled since, waits for the first time. */
   suspend(fiber: AnyFiber): void
-  /** The running fiber takes up work again. */
-  resume(running: R): void
   /** The running fiber's state is another one than `running.state`. */
   changed(running: R): void
   /** The running fiber is about to let a user's code register a callback. */
   register(running: R): void
-  /** The fiber has ended. */
-  end(fiber: AnyFiber): void
   /** The fiber leaves the bridge. */
   leave(fiber: AnyFiber): void
 }
@@ -687,7 +685,7 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
-    if (fiber !== undefined) {
+    if (fiber) {
       hooks.schedule(task, fiber)
     }
     this.inner.scheduleTask(task, priority, fiber)
@@ -726,7 +724,7 @@ const refreshBridged = /* @__PURE__ */ globalValue("aiocontext/refresh", () =>
     if (isBridged(this)) {
       const scheduler = this.currentScheduler
       let wrapped = wrappedSchedulers.get(scheduler)
-      if (wrapped === undefined) {
+      if (!wrapped) {
         wrapped = new BridgedScheduler(scheduler)
         wrappedSchedulers.set(scheduler, wrapped).set(wrapped, wrapped)
       }
@@ -758,21 +756,6 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       }
     }
 
-    override onEnd(_exit: Exit.Exit<any, any>, fiber: AnyFiber): void {
-      if (isBridged(fiber)) {
-        hooks.end(fiber)
-      }
-    }
-
-    override onResume(fiber: AnyFiber): void {
-      const { running } = hooks
-      if (running?.fiber === fiber) {
-        hooks.resume(running)
-      } else {
-        keepBridged(fiber)
-      }
-    }
-
     override onSuspend(fiber: AnyFiber): void {
       if (hooks.running?.fiber !== fiber && keepBridged(fiber)) {
         hooks.suspend(fiber)
@@ -782,7 +765,7 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
     // runs before every operation of every fiber under the bridge
     override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
       const { running } = hooks
-      if (running === undefined || running.fiber !== fiber) {
+      if (!running || running.fiber !== fiber) {
         keepBridged(fiber)
         return
       }
@@ -804,8 +787,7 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
 
 // Operations that only arrange what comes next: no code of a user has run when the next one begins.
 const arranges = (operation: string): boolean =>
-  operation === "OnFailure" || operation === "OnSuccess" || operation === "OnSuccessAndFailure" ||
-  operation === "UpdateRuntimeFlags" || operation === "WithRuntime"
+  operation.startsWith("On") || operation === "UpdateRuntimeFlags" || operation === "WithRuntime"
 
 const none = /* @__PURE__ */ (() => internals<AnySupervisor>(FiberRef.currentSupervisor).initial)()
 
@@ -822,7 +804,7 @@ const zip = (left: AnySupervisor, right: AnySupervisor, whole?: Supervision): An
 /** The supervisors that are none of ours. */
 const othersIn = (supervisor: Supervision): AnySupervisor => {
   const { left, right } = supervisor
-  if (left === undefined || right === undefined) {
+  if (!left || !right) {
     return isBridge(supervisor) ? none : supervisor
   }
   return zip(othersIn(left), othersIn(right), supervisor)
@@ -844,7 +826,7 @@ const learnSupervisorRef = (fiber: AnyFiber): void => {
     getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
   }
   classOf(fiber).refreshRefCache.call(reader)
-  if (reader.currentSupervisor !== undefined) {
+  if (reader.currentSupervisor) {
     supervisorRefs.add(reader.currentSupervisor.ref)
   }
 }
@@ -863,9 +845,7 @@ const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefin
 
 /** A state whose fibers run under the bridge. */
 export const withBridge = (state: State): State =>
-  bridgeIn(read(state, FiberRef.currentSupervisor)) === undefined
-    ? bridgeState(state, taskId, new BridgeSupervisor())
-    : state
+  bridgeIn(read(state, FiberRef.currentSupervisor)) ? state : bridgeState(state, taskId, new BridgeSupervisor())
 
 /**
  * Sees to it that a fiber which has the bridge is scheduled and watched by it, whatever it was started with; takes it
@@ -892,7 +872,7 @@ const dropBridge = (fiber: AnyFiber): void => {
   if (state === stateOf(fiber)) {
     return
   }
-  if (outer === undefined) {
+  if (!outer) {
     const flagged = fiber as FiberInternals
     flagged.evaluateEffect = classOf(fiber).evaluateEffect
     flagged.refreshRefCache = classOf(fiber).refreshRefCache
@@ -913,7 +893,7 @@ export const approachLayer = <A, E, R>(
 ): Layer.Layer<A, E, R> =>
   Layer.suspend(() => {
     const fiber = currentFiber()
-    if (fiber !== undefined) {
+    if (fiber) {
       hooks.approach(fiber)
     }
     return layer
@@ -1044,8 +1024,8 @@ const RecordingSupervisor =
     })()
 
 /** Tells a recorder what happens to the fibers of an effect. */
-export const withRecorder = <A, E, R>(effect: Effect.Effect<A, E, R>, recorder: Recorder): Effect.Effect<A, E, R> =>
-  effect.pipe(
+export const withRecorder = <A, E, R>(self: Effect.Effect<A, E, R>, recorder: Recorder): Effect.Effect<A, E, R> =>
+  self.pipe(
     Effect.supervised(new RecordingSupervisor(recorder)),
-    Effect.withRuntimeFlagsPatch(RuntimeFlagsPatch.enable(RuntimeFlags.OpSupervision))
+    Effect.withRuntimeFlagsPatch(effect.RuntimeFlagsPatch.enable(RuntimeFlags.OpSupervision))
   )

@@ -103,7 +103,7 @@ export const remove = (key: string): Modify => (own) => HashMap.has(own, key) ? 
 
 /** What `clear` makes of a map. */
 export const clear = ({ required }: Spec): Modify => (own, { seed }) =>
-  HashMap.filter(own, (_, key) => required === undefined ? HashMap.has(seed, key) : required.includes(key))
+  HashMap.filter(own, (_, key) => required ? required.includes(key) : HashMap.has(seed, key))
 
 /** A layer that attaches a context, with the entries that an effect gives. */
 export const layer = <Self, E, R>(

@@ -17,9 +17,9 @@ import type { Access } from "./spec.js"
 /** A promise task. */
 export class Task {
   /** The operation of the fiber of `origin` that started this code: for as long as it runs, the code is the fiber's. */
-  operation: number | undefined = undefined
+  operation: number | undefined
   /** What the code has read, until it writes. */
-  reading: Reading | undefined = undefined
+  reading: Reading | undefined
 
   constructor(
     private made: engine.State | (() => engine.State),
@@ -32,7 +32,7 @@ export class Task {
   // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
   get state(): engine.State {
     const { reading } = this
-    if (reading?.flush !== undefined) {
+    if (reading?.flush) {
       const { flush, index } = reading
       reading.flush = undefined
       flush(this, index!)
@@ -89,16 +89,16 @@ export type Place = Whole | Part
 
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin, FiberPlace {
-  state: engine.State | undefined = undefined
+  state: engine.State | undefined
   registering = false
   registeredIn = 0
   /** The promise task of the code that the fiber runs now. */
-  task: Task | undefined = undefined
+  task: Task | undefined
   operation = 0
   /** What builds a layer, of a fiber that was started there, until it is known whether it does so too. */
-  building: unknown = undefined
+  building: unknown
   /** What has built the layer that the fiber, or one that it descends from, was started by. */
-  built: unknown = undefined
+  built: unknown
   constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
 }
 
@@ -168,14 +168,14 @@ const unbridged = /* @__PURE__ */ new Task(engine.emptyState)
 const locate = (): Place => {
   const fiber = engine.currentFiber()
   const task = shared.storage.getStore()
-  if (fiber === undefined) {
+  if (!fiber) {
     return task ?? shared.program
   }
   const { running } = hooks
   if (running?.fiber === fiber) {
     return isOf(running, task) ? running : task!
   }
-  if (task !== undefined && shared.host === fiber) {
+  if (task && shared.host === fiber) {
     return task
   }
   return engine.isBridged(fiber) ? { fiber } : unbridged
@@ -202,7 +202,16 @@ export const currentOrProgram = (operation: string): Place => {
 export const currentOrThrow = (operation: string): Place => {
   const place = currentOrProgram(operation)
   if (isProgram(place)) {
-    throw new NoTaskError(async.follows ? { operation } : { operation, browser: true })
+    throw new NoTaskError({
+      operation,
+      advice: `no task is running here. Start one with context.run({ … }, fn)${
+        async.follows
+          ? ", or provide the bridge to the fiber that started this code, which else loses its task at the first await:" +
+            " Effect.provide(program, compat.layer)."
+          : ". In a browser promise code loses its task at the first await: const inTask = compat.snapshot() before it," +
+            " inTask(fn) after it."
+      }`
+    })
   }
   return place
 }
@@ -224,25 +233,25 @@ export const runIn = <A>(task: Task | Part, f: () => A): A => {
 /** The task that a part is of: the fiber while it runs this code, as for the fiber's own lines. */
 export const wholeOf = (place: Place): Whole => {
   const { whole } = place as Part
-  if (whole === undefined) {
+  if (!whole) {
     return place as Whole
   }
   const { running } = hooks
-  return running !== undefined && running.fiber === engine.currentFiber() && isOf(running, whole) ? running : whole
+  return running && running.fiber === engine.currentFiber() && isOf(running, whole) ? running : whole
 }
 
 /** The promise task of a place's code. `lasting` is for code that may run when the fiber has gone on. */
 export const taskOf = (place: Place, lasting: boolean): Task => {
   const task = wholeOf(place)
   const { fiber } = task
-  if (fiber === undefined || task.origin !== undefined) {
+  if (!fiber || task.origin) {
     return task as Task
   }
   const { running } = hooks
   if (running?.fiber !== fiber) {
     return new Task(engine.stateOf(fiber), undefined, nowhere)
   }
-  if (running.task !== undefined && (running.registering || !lasting)) {
+  if (running.task && (running.registering || !lasting)) {
     return running.task
   }
   const captured = new Task(engine.stateOf(fiber), undefined, running)
@@ -277,8 +286,7 @@ export const start = (): Task => fork(current() ?? unbridged)
 // -----------------------------------------------------------------------------------------------------------------
 
 /** The state of a task. */
-export const stateNow = (task: Whole): engine.State =>
-  task.fiber === undefined ? (task as Task).state : engine.stateOf(task.fiber)
+export const stateNow = (task: Whole): engine.State => task.fiber ? engine.stateOf(task.fiber) : (task as Task).state
 
 /** The state of a task, for a child to start from. */
 export const stateOf = (place: Place): engine.State => shared.locals?.stateOf(place) ?? stateNow(wholeOf(place))
@@ -286,20 +294,19 @@ export const stateOf = (place: Place): engine.State => shared.locals?.stateOf(pl
 /** The service of a tag in a task, if it is there. */
 export const serviceOf = (place: Place, key: string): unknown => {
   const task = wholeOf(place)
-  return task.fiber === undefined ? engine.serviceOf((task as Task).state, key) : engine.serviceOfFiber(task.fiber, key)
+  return task.fiber ? engine.serviceOfFiber(task.fiber, key) : engine.serviceOf((task as Task).state, key)
 }
 
 /** The value of a fiber ref in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => engine.valueOf(stateNow(wholeOf(place)), ref)
 
-const fiberStateOf = (task: Task): engine.State | undefined =>
-  task.fiber === undefined ? undefined : engine.stateOf(task.fiber)
+const fiberStateOf = (task: Task): engine.State | undefined => task.fiber ? engine.stateOf(task.fiber) : undefined
 
 /** The entries of a context in a promise task, where its code has read them often enough, or was started with them. */
 export const indexOf = (place: Place, ref: engine.Ref): bags.Bag | undefined => {
   // none but a task has one
   const { reading } = place as Task
-  return reading !== undefined && reading.ref === ref && reading.state === fiberStateOf(place as Task)
+  return reading && reading.ref === ref && reading.state === fiberStateOf(place as Task)
     ? reading.index
     : undefined
 }
@@ -307,7 +314,7 @@ export const indexOf = (place: Place, ref: engine.Ref): bags.Bag | undefined => 
 /** The same for the running code, where it is a promise task's: the shortest way from a key to its value. */
 export const currentIndex = (ref: engine.Ref): bags.Bag | undefined => {
   const task = shared.storage.getStore()
-  return task !== undefined && engine.currentFiber() === undefined ? indexOf(task, ref) : undefined
+  return task && !engine.currentFiber() ? indexOf(task, ref) : undefined
 }
 
 /**
@@ -317,11 +324,11 @@ export const currentIndex = (ref: engine.Ref): bags.Bag | undefined => {
 export const setIndexed = (ref: engine.Ref, key: string, value: unknown, flush: Flush): boolean => {
   const task = shared.storage.getStore()
   if (
-    task instanceof Task && task.fiber === undefined && task.origin === undefined &&
-    engine.currentFiber() === undefined && indexOf(task, ref) !== undefined
+    task instanceof Task && !task.fiber && !task.origin &&
+    !engine.currentFiber() && indexOf(task, ref)
   ) {
     const reading = task.reading!
-    if (reading.flush === undefined) {
+    if (!reading.flush) {
       reading.flush = flush
       reading.index = bags.fromObject(reading.index!)
     }
@@ -340,7 +347,7 @@ export const startReading = (task: Task, ref: engine.Ref, index?: bags.Bag): voi
 export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMap<string, unknown>): void => {
   if (place instanceof Task) {
     const { reading } = place
-    if (reading === undefined || reading.ref !== ref || reading.state !== fiberStateOf(place)) {
+    if (!reading || reading.ref !== ref || reading.state !== fiberStateOf(place)) {
       startReading(place, ref)
     } else if (++reading.reads > HashMap.size(entries)) {
       reading.index = bags.fromObject(Object.fromEntries(entries))
@@ -349,7 +356,7 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
 }
 
 /** Where left-over code is from: code of a fiber that has gone on, and not yet parted from it. */
-const leftOverFrom = (task: Whole): Origin | undefined => task.fiber === undefined ? task.origin : undefined
+const leftOverFrom = (task: Whole): Origin | undefined => task.fiber ? undefined : task.origin
 
 /** Whether this is left-over code. */
 export const isLeftOver = (place: Place): boolean => leftOverFrom(wholeOf(place)) !== undefined
@@ -358,7 +365,7 @@ export const isLeftOver = (place: Place): boolean => leftOverFrom(wholeOf(place)
 export const settle = (place: Place): void => {
   const task = wholeOf(place) as Task
   const origin = leftOverFrom(task)
-  if (origin !== undefined) {
+  if (origin) {
     task.origin = undefined
     task.state = engine.detachState(task.state)
     if (origin.task === task) {
@@ -371,7 +378,7 @@ export const settle = (place: Place): void => {
 /** Writes a fiber ref in a task. Left-over code must be settled first. */
 export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHistory: boolean): void => {
   const task = wholeOf(place)
-  if (task.fiber === undefined) {
+  if (!task.fiber) {
     ;(task as Task).state = engine.writeState(stateNow(task), ref, value)
   } else {
     engine.writeFiber(task.fiber, ref, value, keepHistory)
@@ -384,7 +391,7 @@ export const places: Access<Place> = { stateOf, valueOf, write }
 
 /** Replaces the state of a task. */
 export const replace = (task: Whole, state: engine.State): void => {
-  if (task.fiber === undefined) {
+  if (!task.fiber) {
     ;(task as Task).state = state
   } else {
     engine.setState(task.fiber, state)
@@ -397,13 +404,13 @@ const wrote = (fiber: engine.AnyFiber, place: Place): void => {
   if (running?.fiber === fiber) {
     if (running.registering) {
       running.state = engine.stateOf(fiber)
-    } else if (running.task !== undefined) {
+    } else if (running.task) {
       // what this very code starts from here on sees the write; what it started before does not
       running.task.operation = running.operation
       renew(running, false)
       running.state = undefined
       const part = (place as Part).of?.(running.task)
-      if (part !== undefined) {
+      if (part) {
         shared.storage.enterWith(part)
       }
     }
@@ -417,7 +424,7 @@ const wrote = (fiber: engine.AnyFiber, place: Place): void => {
 /** Ends the task that the fiber's code has had, with the state of that moment: by default this one. */
 const end = (fiber: BridgedFiber, state = engine.stateOf(fiber.fiber)): void => {
   const { task } = fiber
-  if (task !== undefined && task.fiber !== undefined) {
+  if (task && task.fiber) {
     task.state = state
     task.fiber = undefined
   }
@@ -425,7 +432,7 @@ const end = (fiber: BridgedFiber, state = engine.stateOf(fiber.fiber)): void => 
 
 /** Gives the code that the fiber runs from here on another task, which is live where the fiber waits for the code. */
 const renew = (fiber: BridgedFiber, waits: boolean): void => {
-  if (fiber.state !== undefined) {
+  if (fiber.state) {
     end(fiber, fiber.state)
   }
   fiber.state = engine.stateOf(fiber.fiber)
@@ -433,15 +440,21 @@ const renew = (fiber: BridgedFiber, waits: boolean): void => {
   shared.storage.enterWith(fiber.task)
 }
 
-const slice = (fiber: BridgedFiber, effect: engine.FiberEffect): void => {
+const slice = (state: BridgedFiber, effect: engine.FiberEffect): void => {
+  const { fiber } = state
   try {
-    engine.evaluate(fiber.fiber, effect)
+    engine.evaluate(fiber, effect)
   } finally {
-    if (!fiber.registering || engine.isDone(fiber.fiber)) {
-      end(fiber)
-    }
-    if (!async.keepsWrites) {
-      fiber.context = async.capture()
+    if (engine.isDone(fiber)) {
+      forget(fiber)
+      shared.locals?.end(fiber)
+    } else {
+      if (!state.registering) {
+        end(state)
+      }
+      if (!async.keepsWrites) {
+        state.context = async.capture()
+      }
     }
   }
 }
@@ -450,7 +463,7 @@ const inherit = (fiber: engine.AnyFiber): void => shared.locals?.inherit(fiber)
 
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   let state = bridgedOf(fiber)
-  if (state === undefined) {
+  if (!state) {
     inherit(fiber)
     state = new BridgedFiber(fiber, async.capture())
     setBridged(fiber, state)
@@ -460,7 +473,7 @@ const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
 
 const forget = (fiber: engine.AnyFiber): void => {
   const state = bridgedOf(fiber)
-  if (state !== undefined) {
+  if (state) {
     end(state)
     state.task = undefined
     setBridged(fiber, undefined)
@@ -477,21 +490,21 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
       {
         approach: inherit,
         start(fiber, parent) {
-          const holder = parent === undefined ? undefined : bridgedOf(parent)
+          const holder = parent ? bridgedOf(parent) : undefined
           const memoMap = engine.buildingLayer(fiber)
           const builds = parent !== undefined && memoMap !== undefined && memoMap !== holder?.built
-          if (parent === undefined) {
+          if (!parent) {
             inherit(fiber)
           } else if (!builds) {
             // what a layer's building starts must not make one task of all that the layer's runtime runs later
             shared.locals?.start(fiber, parent)
-            if (holder === undefined) {
+            if (!holder) {
               return
             }
           }
           const state = new BridgedFiber(
             fiber,
-            holder === undefined || hooks.running === holder
+            !holder || hooks.running === holder
               ? async.capture()
               : holder.context.runInAsyncScope(async.capture)
           )
@@ -500,7 +513,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
         },
         schedule(task, fiber) {
           const state = bridgedOf(fiber)
-          if (state?.building !== undefined) {
+          if (state?.building) {
             // a fiber that a layer starts and that outlives its building belongs to no request
             if (engine.isFiberRun(fiber, task)) {
               state.built = state.building
@@ -517,6 +530,8 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
           }
           const state = bridged(fiber)
           const before = hooks.running
+          state.registering = false
+          end(state)
           hooks.running = state
           hooks.limited = undefined
           try {
@@ -527,10 +542,6 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
           }
         },
         suspend: bridged,
-        resume(running) {
-          running.registering = false
-          end(running)
-        },
         changed(running) {
           // not what the registering code wrote, which is known already: the fiber has gone on
           running.registering = false
@@ -542,10 +553,6 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
             running.registering = true
             running.registeredIn = running.operation
           }
-        },
-        end(fiber) {
-          forget(fiber)
-          shared.locals?.end(fiber)
         },
         leave(fiber) {
           const isRunning = hooks.running?.fiber === fiber
