@@ -9,6 +9,7 @@
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
+import * as Inspectable from "effect/Inspectable"
 
 /** @internal named, so that declarations need no inference */
 export type TaggedError<Tag extends string, Fields extends object> = new(
@@ -84,10 +85,6 @@ export class KeyNotFoundError extends KeyNotFoundErrorBase {
   }
 }
 
-// `String` throws for an object that has no `toString`
-const describe = (cause: unknown): string =>
-  typeof cause === "object" ? Object.prototype.toString.call(cause) : String(cause)
-
 const ForkErrorBase: TaggedError<"ForkError", {
   readonly context: string
   readonly key?: string
@@ -100,7 +97,7 @@ const ForkErrorBase: TaggedError<"ForkError", {
  */
 export class ForkError extends ForkErrorBase {
   override get message(): string {
-    const reason = this.cause instanceof Error ? this.cause.message : describe(this.cause)
+    const reason = this.cause instanceof Error ? this.cause.message : Inspectable.toStringUnknown(this.cause, 0)
     const context = `The context "${this.context}" cannot`
     return this.key === undefined
       ? `${context} fork (${reason}): its fork takes the parent's HashMap and returns the child's.`

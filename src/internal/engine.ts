@@ -150,13 +150,14 @@ export const stateOf = (fiber: AnyFiber): State => (fiber as FiberInternals)._fi
 /** Replaces the state of a fiber that is suspended or runs the caller. */
 export const setState = (fiber: AnyFiber, state: State): void => (fiber as FiberInternals).setFiberRefs(state)
 
-const read = <A>(state: State, ref: FiberRef.FiberRef<A>): A => {
+/** The value of a fiber ref in a state. */
+export const valueOf = <A>(state: State, ref: Local<A>): A => {
   const stack = state.locals.get(ref)
   return stack ? stack[0][1] : internals(ref).initial
 }
 
 /** The services of a state. */
-const servicesOf = (state: State): Context.Context<never> => read(state, FiberRef.currentContext)
+const servicesOf = (state: State): Context.Context<never> => valueOf(state, FiberRef.currentContext)
 
 /** The service of a tag in a state, if it is there. */
 export const serviceOf = (state: State, key: string): unknown => servicesOf(state).unsafeMap.get(key)
@@ -167,11 +168,8 @@ export const serviceOfFiber = (fiber: AnyFiber, key: string): unknown => fiber.c
 /** All services that a fiber has. */
 export const servicesOfFiber = (fiber: AnyFiber): Iterable<unknown> => fiber.currentContext.unsafeMap.values()
 
-/** The value of a fiber ref in a state. */
-export const valueOf: <A>(state: State, ref: Local<A>) => A = read
-
 /** The value of a fiber ref in a fiber. */
-export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => read(stateOf(fiber), ref)
+export const valueOfFiber = <A>(fiber: AnyFiber, ref: Local<A>): A => valueOf(stateOf(fiber), ref)
 
 /** The fiber that promise tasks write as: older than every fiber that comes after it. */
 export const taskId: Id = /* @__PURE__ */ globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
@@ -213,7 +211,7 @@ const withValue = <A>(
   const locals = copyMap(before.locals)
   put(locals, ref, value === internals(ref).initial ? undefined : stackOf(locals.get(ref), id, value, keep))
   f?.(locals)
-  for (const mirror of read(before, mirrors)) {
+  for (const mirror of valueOf(before, mirrors)) {
     mirror.follow(before.locals, locals, id, ref, attached)
   }
   return FiberRefs.unsafeMake(locals)
@@ -296,7 +294,7 @@ export const keeps = (state: () => State, key: string): attachments.Keeps => (at
   )
 
 const pushed = (state: State, ref: Ref, attachment: Attachment): Entries =>
-  attachments.push(read(state, ref), attachment, keeps(() => state, attachment.definition.key))
+  attachments.push(valueOf(state, ref), attachment, keeps(() => state, attachment.definition.key))
 
 const attachAs = (state: State, ref: Ref, attachment: Attachment, id: Id, keepHistory: boolean): State =>
   withValue(state, id, ref, pushed(state, ref, attachment), keepHistory && merges(attachment), (locals) => {
@@ -337,9 +335,9 @@ export const declareCurrentFiber = (): void => {
 }
 
 /** An effect of the fiber that runs it. */
-export const withFiber: <A, E = never, R = never>(
+export const withFiber = <A, E = never, R = never>(
   f: (fiber: AnyFiber) => Effect.Effect<A, E, R>
-) => Effect.Effect<A, E, R> = Effect.withFiberRuntime
+): Effect.Effect<A, E, R> => Effect.withFiberRuntime(f)
 
 /** Something that the fiber which runs it does at once. */
 export const syncWithFiber = <A>(f: (fiber: AnyFiber) => A): Effect.Effect<A> =>
@@ -563,7 +561,7 @@ export const runFork = <A, E>(
   )
 
 /** What a promise rejects with where an effect failed. */
-export const toError: (cause: Cause.Cause<unknown>) => Error = Runtime.makeFiberFailure
+export const toError = (cause: Cause.Cause<unknown>): Error => Runtime.makeFiberFailure(cause)
 
 // -----------------------------------------------------------------------------------------------------------------
 // the bridge
@@ -703,23 +701,20 @@ const wrappedSchedulers = /* @__PURE__ */ globalValue(
   () => new WeakMap<Scheduler.Scheduler, Scheduler.Scheduler>()
 )
 
-// Whoever wakes a fiber, or starts it, has it evaluate effects.
-const evaluateBridged = /* @__PURE__ */ globalValue(
-  "aiocontext/evaluate",
-  () =>
-    function(this: FiberInternals, effect: FiberEffect): void {
-      hooks.evaluate(this, effect)
-    }
-)
-
 /** Has a fiber take up an effect, in the async context of the caller. */
 export const evaluate = (fiber: AnyFiber, effect: FiberEffect): void =>
   classOf(fiber).evaluateEffect.call(fiber, effect)
 
-// A fiber keeps what its state says where it reads it each time. Under the bridge its scheduler is the one of its state,
-// wrapped, whatever a region sets.
-const refreshBridged = /* @__PURE__ */ globalValue("aiocontext/refresh", () =>
-  function(this: FiberInternals): void {
+// What a fiber under the bridge does in another way than its class: one a process, to be told by identity.
+const overrides = /* @__PURE__ */ globalValue("aiocontext/overrides", () => ({
+  // Whoever wakes a fiber, or starts it, has it evaluate effects.
+  evaluateEffect(this: FiberInternals, effect: FiberEffect): void {
+    hooks.evaluate(this, effect)
+  },
+
+  // A fiber keeps what its state says where it reads it each time. Under the bridge its scheduler is the one of its state,
+  // wrapped, whatever a region sets.
+  refreshRefCache(this: FiberInternals): void {
     classOf(this).refreshRefCache.call(this)
     if (isBridged(this)) {
       const scheduler = this.currentScheduler
@@ -730,7 +725,8 @@ const refreshBridged = /* @__PURE__ */ globalValue("aiocontext/refresh", () =>
       }
       this.currentScheduler = wrapped
     }
-  })
+  }
+}))
 
 const classOf = (fiber: AnyFiber): FiberInternals => Object.getPrototypeOf(fiber)
 
@@ -835,7 +831,7 @@ const learnSupervisorRef = (fiber: AnyFiber): void => {
 const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefined): State =>
   edit(state, (set) => {
     for (const ref of supervisorRefs) {
-      const current = read(state, ref)
+      const current = valueOf(state, ref)
       const supervisor = zip(othersIn(current), bridge ?? none)
       if (supervisor !== current) {
         set(ref, supervisor === none ? undefined : stackOf(state.locals.get(ref), id, supervisor, true))
@@ -845,7 +841,7 @@ const bridgeState = (state: State, id: FiberId.Runtime, bridge: Bridge | undefin
 
 /** A state whose fibers run under the bridge. */
 export const withBridge = (state: State): State =>
-  bridgeIn(read(state, FiberRef.currentSupervisor)) ? state : bridgeState(state, taskId, new BridgeSupervisor())
+  bridgeIn(valueOf(state, FiberRef.currentSupervisor)) ? state : bridgeState(state, taskId, new BridgeSupervisor())
 
 /**
  * Sees to it that a fiber which has the bridge is scheduled and watched by it, whatever it was started with; takes it
@@ -857,9 +853,9 @@ export const keepBridged = (fiber: AnyFiber): boolean => {
     return false
   }
   const flagged = fiber as FiberInternals
-  if (flagged.refreshRefCache !== refreshBridged) {
-    flagged.evaluateEffect = evaluateBridged
-    flagged.refreshRefCache = refreshBridged
+  if (flagged.refreshRefCache !== overrides.refreshRefCache) {
+    flagged.evaluateEffect = overrides.evaluateEffect
+    flagged.refreshRefCache = overrides.refreshRefCache
     flagged.refreshRefCache()
   }
   flagged.currentRuntimeFlags = RuntimeFlags.enable(flagged.currentRuntimeFlags, RuntimeFlags.OpSupervision)
@@ -892,10 +888,7 @@ export const approachLayer = <A, E, R>(
   layer: Layer.Layer<A, E, R>
 ): Layer.Layer<A, E, R> =>
   Layer.suspend(() => {
-    const fiber = currentFiber()
-    if (fiber) {
-      hooks.approach(fiber)
-    }
+    hooks.approach(currentFiber()!)
     return layer
   })
 

@@ -120,9 +120,9 @@ interface Shared {
   /** What is set outside every task, for the tasks that start there. */
   readonly program: Task
   /** The fiber that called, synchronously, what made a promise task current. */
-  host: engine.AnyFiber | undefined
+  host?: engine.AnyFiber | undefined
   /** What task-local values have to do, where the program has any. */
-  locals: LocalHooks | undefined
+  locals?: LocalHooks
 }
 
 /** What task-local values do when tasks start and end. */
@@ -143,9 +143,7 @@ export const shared: Shared = /* @__PURE__ */ globalValue("aiocontext/tasks", ()
   engine.declareCurrentFiber()
   return {
     storage: async.makeStorage<Task | Part>(),
-    program: new Task(engine.emptyState),
-    host: undefined,
-    locals: undefined
+    program: new Task(engine.emptyState)
   }
 })
 
@@ -424,7 +422,7 @@ const wrote = (fiber: engine.AnyFiber, place: Place): void => {
 /** Ends the task that the fiber's code has had, with the state of that moment: by default this one. */
 const end = (fiber: BridgedFiber, state = engine.stateOf(fiber.fiber)): void => {
   const { task } = fiber
-  if (task && task.fiber) {
+  if (task?.fiber) {
     task.state = state
     task.fiber = undefined
   }
