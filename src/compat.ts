@@ -214,7 +214,7 @@ export const make = <Self, Id extends string, Shape>(
   // in an object that has accessors of its own, the JavaScript engine looks up each member by its name
   const accessors = {
     get attached() {
-      return attachedPlace() !== undefined
+      return !!attachedPlace()
     },
     get size() {
       return HashMap.size(allAt("size"))

@@ -99,7 +99,7 @@ const slotOf = (entries: Marked): Slot | undefined => entries[SlotId]
 // The engine drops a fork's or a join's value that equals the one before it. Two maps with equal entries may be of
 // different attachments, or hold equal values that are not the same ones.
 function isSame(this: Entries, that: Equal.Equal): boolean {
-  return this === that || (slotOf(that as Entries) === undefined && unmarked[Equal.symbol].call(this, that))
+  return this === that || (!slotOf(that as Entries) && unmarked[Equal.symbol].call(this, that))
 }
 
 const unmarked: Equal.Equal = Object.getPrototypeOf(HashMap.empty())
@@ -173,7 +173,7 @@ const link = (own: Entries): Entries => {
 
 /** Whether an attachment is another one, or encloses it. */
 export const encloses = (attachment: Attachment, inner: Attachment | undefined): boolean =>
-  inner !== undefined && (inner === attachment || encloses(attachment, inner.outer))
+  !!inner && (inner === attachment || encloses(attachment, inner.outer))
 
 /** Whether a fiber may go back to the region of an attachment, over though it may be: the fiber was forked there. */
 export type Keeps = (attachment: Attachment) => boolean
@@ -261,7 +261,7 @@ const receive = (parent: Entries, child: Entries, ancestor?: Entries): Entries =
     const target = find(rest, attachment)
     if (!target) {
       return attachment.built && !attachment.closed
-        ? put(prune(rest, attachment, (kept) => find(slot.below, kept) !== undefined), own, slot)
+        ? put(prune(rest, attachment, (kept) => !!find(slot.below, kept)), own, slot)
         : rest
     }
     if (!ancestor || attachment.definition.join !== "merge") {
@@ -365,7 +365,7 @@ export const isLinked = ({ definition: { fork } }: Pick<Attachment, "definition"
 
 /** Whether a task without a slot must be given one before it reads: its strategy makes values of its own. */
 export const mustMaterialize = (value: Entries, attachment: Attachment): boolean =>
-  attachment.definition.fork !== copy && !isLinked(attachment) && find(value, attachment) === undefined
+  attachment.definition.fork !== copy && !isLinked(attachment) && !find(value, attachment)
 
 /** A slot for a task that was handed the service alone: that of a child. */
 export const materialize = (value: Entries, attachment: Attachment, keeps: Keeps): Entries => {

@@ -572,10 +572,8 @@ export interface Running {
   readonly fiber: AnyFiber
   /** The fiber's state when promise code last took it. */
   state: State | undefined
-  /** A user's code registers a callback, and no other code of a user has run since. */
-  registering: boolean
-  /** The operation in which `registering` became true. */
-  registeredIn: number
+  /** The operation in which a user's code registered a callback, and no other code of a user has run since; else 0. */
+  registering: number
   /** How many operations the fiber has begun. */
   operation: number
 }
@@ -590,7 +588,7 @@ export interface BridgeHooks<R extends Running> {
   limited: State | undefined
   limit: number
   /** A layer is about to give a fiber the bridge: the first that is known of it. */
-  approach(fiber: AnyFiber): void
+  inherit(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
   /** A task is about to be scheduled for a fiber. */
@@ -610,7 +608,7 @@ export interface BridgeHooks<R extends Running> {
 /** The hooks of the process: the first copy of the package fills them in, in task.ts. */
 export const hooks: BridgeHooks<Running> = /* @__PURE__ */ globalValue(
   "aiocontext/hooks",
-  () => ({ running: undefined, limited: undefined, limit: 0 }) as never
+  () => ({ limit: 0 }) as never
 )
 
 /** One provision of the bridge: in force until its scope is closed. */
@@ -643,7 +641,7 @@ const bridgeIn = (supervisor: Supervision | undefined): Bridge | undefined =>
 const bridgeOf = (fiber: AnyFiber): Bridge | undefined => bridgeIn((fiber as FiberInternals).currentSupervisor)
 
 /** Whether a fiber runs under the bridge. */
-export const isBridged = (fiber: AnyFiber): boolean => bridgeOf(fiber) !== undefined
+export const isBridged = (fiber: AnyFiber): boolean => !!bridgeOf(fiber)
 
 // The rule of Effect's own schedulers, that of `runPromise` too: a fiber yields when it has done as many operations in a row
 // as a fiber ref of its says.
@@ -659,27 +657,7 @@ class BridgedScheduler implements Scheduler.Scheduler {
   // Runs before every operation. Effect's schedulers look up the fiber's limit each time, which is the same for as long as
   // the state is.
   shouldYield(fiber: AnyFiber): number | false {
-    return stateOf(fiber) === hooks.limited && fiber.currentOpCount < hooks.limit ? false : this.decide(fiber)
-  }
-
-  private decide(fiber: AnyFiber): number | false {
-    const { inner } = this
-    const { running } = hooks
-    if (running?.fiber === fiber) {
-      // A yield changes fiber refs, which would end the task of the code that has just been registered. Between that and the
-      // wait for it, Effect has a few operations for the interruption. Not more: a loop of suspended effects looks the same,
-      // and must yield.
-      if (running.registering && running.operation - running.registeredIn < 16) {
-        return false
-      }
-      if (limiting.includes(inner.shouldYield)) {
-        hooks.limited = stateOf(fiber)
-        hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
-      }
-    } else if (mustYield(fiber)) {
-      return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
-    }
-    return inner.shouldYield(fiber)
+    return stateOf(fiber) === hooks.limited && fiber.currentOpCount < hooks.limit ? false : mustYield(this.inner, fiber)
   }
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
@@ -690,10 +668,28 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 }
 
-// A fiber that runs outside its own async context (in a region that has just got the bridge) is sent through the scheduler
-// once, before it runs anything.
-const mustYield = (fiber: AnyFiber): boolean =>
-  RuntimeFlags.cooperativeYielding((fiber as FiberInternals).currentRuntimeFlags) && isBridged(fiber)
+const mustYield = (inner: Scheduler.Scheduler, fiber: AnyFiber): number | false => {
+  const { running } = hooks
+  if (running?.fiber === fiber) {
+    // A yield changes fiber refs, which would end the task of the code that has just been registered. Between that and the
+    // wait for it, Effect has a few operations for the interruption. Not more: a loop of suspended effects looks the same,
+    // and must yield.
+    if (running.registering && running.operation - running.registering < 16) {
+      return false
+    }
+    if (limiting.includes(inner.shouldYield)) {
+      hooks.limited = stateOf(fiber)
+      hooks.limit = fiber.getFiberRef(FiberRef.currentMaxOpsBeforeYield)
+    }
+  } else if (
+    RuntimeFlags.cooperativeYielding((fiber as FiberInternals).currentRuntimeFlags) && isBridged(fiber)
+  ) {
+    // A fiber that runs outside its own async context (in a region that has just got the bridge) is sent through the
+    // scheduler once, before it runs anything.
+    return fiber.getFiberRef(FiberRef.currentSchedulingPriority)
+  }
+  return inner.shouldYield(fiber)
+}
 
 // one a process: a copy of the package knows what another one has wrapped
 const wrappedSchedulers = /* @__PURE__ */ globalValue(
@@ -776,14 +772,13 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
       if (operation === "Commit" || operation === "Async") {
         hooks.register(running)
       } else if (running.registering && !arranges(operation)) {
-        running.registering = false
+        running.registering = 0
       }
     }
   })()
 
 // Operations that only arrange what comes next: no code of a user has run when the next one begins.
-const arranges = (operation: string): boolean =>
-  operation.startsWith("On") || operation === "UpdateRuntimeFlags" || operation === "WithRuntime"
+const arranges = (operation: string): boolean => /^(On|Update|With)/.test(operation)
 
 const none = /* @__PURE__ */ (() => internals<AnySupervisor>(FiberRef.currentSupervisor).initial)()
 
@@ -884,16 +879,16 @@ const dropBridge = (fiber: AnyFiber): void => {
  * module that fills them in.
  */
 export const approachLayer = <A, E, R>(
-  hooks: Pick<BridgeHooks<never>, "approach">,
+  hooks: Pick<BridgeHooks<never>, "inherit">,
   layer: Layer.Layer<A, E, R>
 ): Layer.Layer<A, E, R> =>
   Layer.suspend(() => {
-    hooks.approach(currentFiber()!)
+    hooks.inherit(currentFiber()!)
     return layer
   })
 
 /** The bridge as a layer. Its finalizer makes it inert; a fiber that still has it then drops it when it next runs. */
-export const bridgeLayer = (hooks: Pick<BridgeHooks<never>, "approach">): Layer.Layer<never> =>
+export const bridgeLayer = (hooks: Pick<BridgeHooks<never>, "inherit">): Layer.Layer<never> =>
   approachLayer(
     hooks,
     Layer.scopedContext(withFinalizer(

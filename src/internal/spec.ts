@@ -93,7 +93,7 @@ export const mapIn = <Place>(
     all: (place, attachment) => allEntries(value(place, attachment), attachment),
     modify(place, attachment, f) {
       const next = modifyEntries(valueOf(place, ref), attachment, keeps(place), f)
-      return next !== undefined && replace(place, next) === next
+      return !!next && replace(place, next) === next
     }
   }
 }

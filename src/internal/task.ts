@@ -90,8 +90,7 @@ export type Place = Whole | Part
 /** A fiber under the bridge, with the async context that it runs in. */
 class BridgedFiber implements engine.Running, Origin, FiberPlace {
   state: engine.State | undefined
-  registering = false
-  registeredIn = 0
+  registering = 0
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined
   operation = 0
@@ -156,7 +155,7 @@ type Hooks = engine.BridgeHooks<BridgedFiber>
 
 /** Whether a task's code is that of the operation which a fiber runs. */
 export const isOf = (running: BridgedFiber, task: Task | Part | undefined): boolean =>
-  task === undefined || task === running.task ||
+  !task || task === running.task ||
   ((task as Task).origin === running && (task as Task).operation === running.operation)
 
 /** What a fiber outside the bridge is: it has nothing. */
@@ -298,7 +297,7 @@ export const serviceOf = (place: Place, key: string): unknown => {
 /** The value of a fiber ref in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => engine.valueOf(stateNow(wholeOf(place)), ref)
 
-const fiberStateOf = (task: Task): engine.State | undefined => task.fiber ? engine.stateOf(task.fiber) : undefined
+const fiberStateOf = (task: Task): engine.State | undefined => task.fiber && engine.stateOf(task.fiber)
 
 /** The entries of a context in a promise task, where its code has read them often enough, or was started with them. */
 export const indexOf = (place: Place, ref: engine.Ref): bags.Bag | undefined => {
@@ -357,7 +356,7 @@ export const countRead = (place: Place, ref: engine.Ref, entries: HashMap.HashMa
 const leftOverFrom = (task: Whole): Origin | undefined => task.fiber ? undefined : task.origin
 
 /** Whether this is left-over code. */
-export const isLeftOver = (place: Place): boolean => leftOverFrom(wholeOf(place)) !== undefined
+export const isLeftOver = (place: Place): boolean => !!leftOverFrom(wholeOf(place))
 
 /** Parts left-over code from the fiber that it comes from, before it writes. */
 export const settle = (place: Place): void => {
@@ -486,11 +485,11 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
     Object.assign(
       engine.hooks as Hooks,
       {
-        approach: inherit,
+        inherit,
         start(fiber, parent) {
-          const holder = parent ? bridgedOf(parent) : undefined
+          const holder = parent && bridgedOf(parent)
           const memoMap = engine.buildingLayer(fiber)
-          const builds = parent !== undefined && memoMap !== undefined && memoMap !== holder?.built
+          const builds = !!parent && !!memoMap && memoMap !== holder?.built
           if (!parent) {
             inherit(fiber)
           } else if (!builds) {
@@ -528,7 +527,7 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
           }
           const state = bridged(fiber)
           const before = hooks.running
-          state.registering = false
+          state.registering = 0
           end(state)
           hooks.running = state
           hooks.limited = undefined
@@ -542,14 +541,13 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
         suspend: bridged,
         changed(running) {
           // not what the registering code wrote, which is known already: the fiber has gone on
-          running.registering = false
+          running.registering = 0
           renew(running, false)
         },
         register(running) {
           if (!running.registering) {
             renew(running, true)
-            running.registering = true
-            running.registeredIn = running.operation
+            running.registering = running.operation
           }
         },
         leave(fiber) {
