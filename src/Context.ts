@@ -315,11 +315,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
   const data = attached("data", all)
 
   const provideEntries = (seed: Entries, self: unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>) =>
-    engine.provideAttachment(
-      effect,
-      ref,
-      (fiber) => attachments.makeAttachment(definition, seed, attachmentOf(fiber), false, self)
-    )
+    engine.provideAttachment(effect, spec, seed, self)
 
   return {
     [specs.SpecId]: spec,
@@ -382,7 +378,7 @@ const members = (tag: EffectContext.Tag<any, any>, spec: specs.Spec) => {
       return provideEntries(specs.fromObject("provide", entries), this ?? tag)
     },
     layer(this: unknown, entries: object) {
-      return specs.layer(tag, spec, Effect.succeed(specs.fromObject("layer", entries)), this ?? tag)
+      return engine.layerAttachment(tag, spec, Effect.succeed(specs.fromObject("layer", entries)), this ?? tag)
     }
   }
 }

@@ -47,7 +47,7 @@ export const effect = <Self, Id extends string, Shape, A extends Shape, E, R>(
   tag: Context.TagClass<Self, Id, Shape>,
   entries: Effect.Effect<A, E, R>
 ): EffectLayer.Layer<Self, E, R> =>
-  specs.layer(
+  engine.layerAttachment(
     tag,
     specs.specOf(tag),
     Effect.map(entries, (entries) => specs.fromObject("Layer.effect", entries as object)),

@@ -467,16 +467,24 @@ export const mirrorLayer = (options: Mirrored): Layer.Layer<never> =>
     Context.empty
   ))
 
-/** Runs an effect with a context attached, and leaves nothing of it behind. */
+/** A context, to attach. */
+export interface Attachable {
+  readonly definition: attachments.Definition
+  readonly ref: Ref
+}
+
+/** Runs an effect with a context attached, and leaves nothing of it behind. `self` is the tag to name. */
 export const provideAttachment = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  ref: Ref,
-  make: (fiber: AnyFiber) => Attachment
+  { definition, ref }: Attachable,
+  seed: Entries,
+  self: unknown
 ): Effect.Effect<A, E, R> =>
   // a third of the operations that `acquireUseRelease` takes, which is for releases that are effects
   Effect.uninterruptibleMask((restore) => {
     const fiber = currentFiber()!
-    const attachment = make(fiber)
+    const outer = serviceOfFiber(fiber, definition.key)
+    const attachment = attachments.makeAttachment(definition, seed, outer, false, self)
     const state = stateOf(fiber)
     setState(fiber, attachAs(state, ref, attachment, fiber.id(), true))
     return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
@@ -487,18 +495,22 @@ export const provideAttachment = <A, E, R>(
     })
   })
 
-/** A layer that attaches a context. Its finalizer only tidies up: nothing is wrong where it does not reach the fiber. */
+/**
+ * A layer that attaches a context, with the entries that an effect gives. Its finalizer only tidies up: nothing is wrong
+ * where it does not reach the fiber.
+ */
 export const layerAttachment = <Id, E, R>(
   tag: Context.Tag<Id, any>,
-  ref: Ref,
+  { definition, ref }: Attachable,
   entries: Effect.Effect<Entries, E, R>,
-  make: (fiber: AnyFiber, seed: Entries) => Attachment
+  self: unknown
 ): Layer.Layer<Id, E, R> =>
   Layer.scopedContext(
     Effect.flatMap(entries, (seed) =>
       withFinalizer(
         (fiber) => {
-          const attachment = make(fiber, seed)
+          const outer = serviceOfFiber(fiber, definition.key)
+          const attachment = attachments.makeAttachment(definition, seed, outer, true, self)
           writeFiber(fiber, ref, pushed(stateOf(fiber), ref, attachment), true, undefined, attachment)
           return attachment
         },

@@ -1,13 +1,10 @@
 /**
  * What the modules of the library know of a context tag: its definition, its fiber ref, and how it is attached.
  */
-import type * as EffectContext from "effect/Context"
-import type * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
-import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
-import { allEntries, getEntry, makeAttachment, materialize, modifyEntries, mustMaterialize } from "./attachment.js"
-import type { Attachment, Definition, Entries, Modify } from "./attachment.js"
+import { allEntries, getEntry, materialize, modifyEntries, mustMaterialize } from "./attachment.js"
+import type { Attachment, Entries, Modify } from "./attachment.js"
 import * as bags from "./bag.js"
 import * as engine from "./engine.js"
 
@@ -15,9 +12,7 @@ import * as engine from "./engine.js"
 export const SpecId: unique symbol = Symbol.for("aiocontext/Spec")
 
 /** A context, as the library sees it. */
-export interface Spec {
-  readonly definition: Definition
-  readonly ref: engine.Ref
+export interface Spec extends engine.Attachable {
   /** The keys that `clear` leaves alone; those of the seed where they are not known. */
   readonly required: ReadonlyArray<string> | undefined
 }
@@ -104,17 +99,3 @@ export const remove = (key: string): Modify => (own) => HashMap.has(own, key) ? 
 /** What `clear` makes of a map. */
 export const clear = ({ required }: Spec): Modify => (own, { seed }) =>
   HashMap.filter(own, (_, key) => required ? required.includes(key) : HashMap.has(seed, key))
-
-/** A layer that attaches a context, with the entries that an effect gives. */
-export const layer = <Self, E, R>(
-  tag: EffectContext.Tag<Self, any>,
-  spec: Spec,
-  entries: Effect.Effect<Entries, E, R>,
-  self: unknown
-): Layer.Layer<Self, E, R> =>
-  engine.layerAttachment(
-    tag,
-    spec.ref,
-    entries,
-    (fiber, seed) => makeAttachment(spec.definition, seed, engine.serviceOfFiber(fiber, tag.key), true, self)
-  )
