@@ -817,7 +817,7 @@ const othersIn = (supervisor: Supervision): AnySupervisor => {
 // that requires `effect` runs fibers of another copy than this module imports.
 const supervisorRefs: Set<FiberRef.FiberRef<AnySupervisor>> =
   /* @__PURE__ */ (() =>
-    globalValue("aiocontext/supervisorRefs", () => new Set<FiberRef.FiberRef<AnySupervisor>>())
+    globalValue("aiocontext/supervisors", () => new Set<FiberRef.FiberRef<AnySupervisor>>())
       .add(FiberRef.currentSupervisor))()
 
 // a fiber's class names the ref when it reads its refs from something that gives the refs themselves

@@ -102,7 +102,7 @@ class BridgedFiber implements engine.Running, Origin, FiberPlace {
 }
 
 // On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
-const BridgedId: unique symbol = Symbol.for("aiocontext/BridgedFiber")
+const BridgedId: unique symbol = Symbol.for("aiocontext/fiber")
 
 interface Holder {
   [BridgedId]?: BridgedFiber | undefined
