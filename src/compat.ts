@@ -160,7 +160,7 @@ export const make = <Self, Id extends string, Shape>(
 
   /** The running task, if the context is attached to it. */
   const attachedPlace = (): tasks.Place | undefined => {
-    const place = tasks.current()
+    const place = tasks.locate()
     return place && (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id))
       ? place
       : undefined

@@ -44,8 +44,7 @@ const contexts = locals.makeLocal<States>("aiocontext/compat/aiolocals", HashMap
 const keys = new WeakMap<object, object>()
 
 const stateOf = (key: object, operation: string): State => {
-  const place = tasks.current()
-  const states = place === undefined ? HashMap.empty() : locals.valueOf(tasks.currentOrThrow(operation), contexts)
+  const states = tasks.isOutside() ? HashMap.empty() : locals.valueOf(tasks.currentOrThrow(operation), contexts)
   return Option.getOrThrowWith(HashMap.get(states, key), () =>
     new NoTaskError({
       operation,
@@ -162,7 +161,7 @@ const within = <A, E, R>(
  * `compat.fork`, which may be used in its place.
  */
 export const wrapAsync = <A>(f: TaskFunction<A>): Promise<A> =>
-  tasks.current() === undefined ? tasks.runIn(tasks.start(), () => fork(f)) : fork(f)
+  tasks.isOutside() ? tasks.runIn(tasks.start(), () => fork(f)) : fork(f)
 
 /**
  * Runs each function as a child of this task, with the same state, and waits for all. Rejects with the first failure; the
@@ -481,8 +480,8 @@ export const configureLogging = (options: LoggingOptions): Logging => {
 
   const logAt = (method: Level) => (...message: ReadonlyArray<unknown>): void => {
     if (LogLevel.greaterThanEqual(levels[method], minimum)) {
-      const place = tasks.current()
-      const states: States = place === undefined ? HashMap.empty() : locals.valueOf(place, contexts)
+      const place = tasks.locate()
+      const states: States = place ? locals.valueOf(place, contexts) : HashMap.empty()
       write(levels[method], states, message.map(render).join(" "), () => ({}))
     }
   }

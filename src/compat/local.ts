@@ -65,7 +65,7 @@ export const local: {
   let starting = false
 
   const placeOf = (operation: string): tasks.Place | undefined =>
-    !strict && tasks.current() === undefined ? undefined : tasks.currentOrThrow(operation)
+    !strict && tasks.isOutside() ? undefined : tasks.currentOrThrow(operation)
 
   const write = (operation: string, bag: bags.Bag): void => {
     const place = placeOf(operation)

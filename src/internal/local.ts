@@ -60,7 +60,8 @@ const InheritedId: unique symbol = Symbol.for("aiocontext/inherited")
 const hooks: tasks.LocalHooks = {
   stateOf(place) {
     const task = tasks.wholeOf(place)
-    if (seeded(tasks.stateNow(task), engine.taskId) !== tasks.stateNow(task)) {
+    // not the program, which is no task: what starts there is apart
+    if (task !== tasks.shared.program && seeded(tasks.stateNow(task), engine.taskId) !== tasks.stateNow(task)) {
       // so that both share what is seeded
       tasks.settle(task)
       tasks.replace(task, seeded(tasks.stateNow(task), engine.taskId))

@@ -158,11 +158,8 @@ export const isOf = (running: BridgedFiber, task: Task | Part | undefined): bool
   !task || task === running.task ||
   ((task as Task).origin === running && (task as Task).operation === running.operation)
 
-/** What a fiber outside the bridge is: it has nothing. */
-const unbridged = /* @__PURE__ */ new Task(engine.emptyState)
-
-/** The task that runs this code: the program itself outside every task. */
-const locate = (): Place => {
+/** The task that runs this code: the program itself outside every task, and none for a fiber outside the bridge. */
+export const locate = (): Place | undefined => {
   const fiber = engine.currentFiber()
   const task = shared.storage.getStore()
   if (!fiber) {
@@ -175,21 +172,21 @@ const locate = (): Place => {
   if (task && shared.host === fiber) {
     return task
   }
-  return engine.isBridged(fiber) ? { fiber } : unbridged
+  return engine.isBridged(fiber) ? { fiber } : undefined
 }
 
 const isProgram = (place: Place): boolean => ((place as Part).whole ?? place) === shared.program
 
-/** The same; `undefined` outside every task. */
-export const current = (): Place | undefined => {
+/** Whether this is code outside every task. */
+export const isOutside = (): boolean => {
   const place = locate()
-  return isProgram(place) ? undefined : place
+  return !!place && isProgram(place)
 }
 
 /** The task that runs this code, or the program itself outside every task. Throws in a fiber outside the bridge. */
 export const currentOrProgram = (operation: string): Place => {
   const place = locate()
-  if (place === unbridged) {
+  if (!place) {
     throw new BridgeError({ operation })
   }
   return place
@@ -214,7 +211,10 @@ export const currentOrThrow = (operation: string): Place => {
 }
 
 /** The state that a root task starts from, which need not be given anything: that of the place where it starts. */
-export const rootState = (): engine.State => stateOf(locate())
+export const rootState = (): engine.State => {
+  const place = locate()
+  return place ? stateOf(place) : engine.emptyState
+}
 
 /** Runs code in a promise task. */
 export const runIn = <A>(task: Task | Part, f: () => A): A => {
@@ -276,7 +276,10 @@ export const fork = (place: Place, install: (state: engine.State) => engine.Stat
   make(install(engine.forkState(stateOf(place))))
 
 /** A child of the running task; a task of its own where none is known. */
-export const start = (): Task => fork(current() ?? unbridged)
+export const start = (): Task => {
+  const place = locate()
+  return place && !isProgram(place) ? fork(place) : make(engine.emptyState)
+}
 
 // -----------------------------------------------------------------------------------------------------------------
 // reading and writing

@@ -364,6 +364,18 @@ describe("a root", () => {
       expect(aiotask.get("fiber")).toBe("child")
     }))
 
+  it("is each task that starts outside every task, or in a fiber outside the bridge", async () => {
+    const request = (id: string) =>
+      context.run({}, async () => {
+        aiotask.set("key", id)
+        await sleep(1)
+        return aiotask.get("key")
+      })
+    expect(await Promise.all([request("a"), request("b")])).toEqual(["a", "b"])
+    const fiber = (id: string) => Effect.runPromise(Effect.promise(() => request(id)))
+    expect(await Promise.all([fiber("a"), fiber("b")])).toEqual(["a", "b"])
+  })
+
   it("is a fiber that a layer keeps, and its children share its map from the start", async () => {
     const seen: Array<unknown> = []
     const serve = Effect.gen(function*() {
