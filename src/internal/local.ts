@@ -55,8 +55,6 @@ const inheritFrom = (fiber: engine.AnyFiber, starter: tasks.Place, inTask: boole
   }
 }
 
-const InheritedId: unique symbol = Symbol.for("aiocontext/inherited")
-
 const hooks: tasks.LocalHooks = {
   stateOf(place) {
     const task = tasks.wholeOf(place)
@@ -87,12 +85,8 @@ const hooks: tasks.LocalHooks = {
     }
   },
   inherit(fiber) {
-    const holder = fiber as { [InheritedId]?: boolean }
-    if (holder[InheritedId] !== true) {
-      holder[InheritedId] = true
-      const starter = tasks.shared.storage.getStore()
-      inheritFrom(fiber, starter ?? tasks.shared.program, starter !== undefined)
-    }
+    const starter = tasks.shared.storage.getStore()
+    inheritFrom(fiber, starter ?? tasks.shared.program, starter !== undefined)
   },
   disown: (fiber) => inheritFrom(fiber, tasks.shared.program, false),
   // a child that lives on holds its parent: what watches it, in Effect, does

@@ -130,7 +130,7 @@ export interface LocalHooks {
   stateOf(place: Place): engine.State
   /** A fiber is about to start a child. */
   start(child: engine.AnyFiber, parent: engine.AnyFiber): void
-  /** A fiber has no parent, or none under the bridge: it has what the code that starts it has. Once for all. */
+  /** A fiber has no parent, or none under the bridge: it has what the code that starts it has. */
   inherit(fiber: engine.AnyFiber): void
   /** A fiber belongs to the program alone. */
   disown(fiber: engine.AnyFiber): void
@@ -459,7 +459,13 @@ const slice = (state: BridgedFiber, effect: engine.FiberEffect): void => {
   }
 }
 
-const inherit = (fiber: engine.AnyFiber): void => shared.locals?.inherit(fiber)
+/** What a fiber has from the code that started it: once for all, wherever it enters a bridge again. */
+const inherit = (fiber: engine.AnyFiber): void => {
+  if (!(BridgedId in fiber)) {
+    setBridged(fiber, undefined)
+    shared.locals?.inherit(fiber)
+  }
+}
 
 const bridged = (fiber: engine.AnyFiber): BridgedFiber => {
   let state = bridgedOf(fiber)
