@@ -254,7 +254,7 @@ export const make = <Self, Id extends string, Shape>(
     run<A>(entries: object, f: () => A): A {
       checkFunction("context.run", f)
       const seed = specs.bagOf("context.run", entries)
-      const parent = engine.forkState(tasks.rootState())
+      const parent = tasks.childState()
       const task = tasks.make(() =>
         engine.attachState(
           parent,

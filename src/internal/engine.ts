@@ -51,6 +51,7 @@ export type State = FiberRefs.FiberRefs
 interface FiberInternals extends AnyFiber {
   readonly _fiberRefs: State
   readonly run: () => void
+  getChildren(): Set<AnyFiber>
   evaluateEffect(effect: Effect.Effect<unknown, unknown>): void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
@@ -603,8 +604,8 @@ export interface BridgeHooks<R extends Running> {
   inherit(fiber: AnyFiber): void
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
-  /** A task is about to be scheduled for a fiber. */
-  schedule(task: () => void, fiber: AnyFiber): void
+  /** What to schedule so that a task runs in the async context that it belongs to. */
+  schedule(task: () => void, fiber: AnyFiber | undefined): () => void
   /** Has a fiber take up an effect, until it next suspends, in its own async context. */
   evaluate(fiber: AnyFiber, effect: FiberEffect): void
   /** A fiber that got the bridge from what another one had, and has not been scheduled since, waits for the first time. */
@@ -673,10 +674,7 @@ class BridgedScheduler implements Scheduler.Scheduler {
   }
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
-    if (fiber) {
-      hooks.schedule(task, fiber)
-    }
-    this.inner.scheduleTask(task, priority, fiber)
+    this.inner.scheduleTask(hooks.schedule(task, fiber), priority, fiber)
   }
 }
 
@@ -922,11 +920,13 @@ export const bridgeLayer = (hooks: Pick<BridgeHooks<never>, "inherit">): Layer.L
 /** The memo map of the layer that is being built where a fiber starts, if one is. */
 export const buildingLayer = (fiber: AnyFiber): unknown => serviceOfFiber(fiber, Layer.CurrentMemoMap.key)
 
-/**
- * Whether a task is the fiber itself, taking up its work, and not something that is done on its behalf. The first task of
- * a fork is; that of a fiber which an operation waits for, as `Effect.all` does, is not.
- */
-export const isFiberRun = (fiber: AnyFiber, task: () => void): boolean => (fiber as FiberInternals).run === task
+/** Whether a parent waits for this child when it ends, once it goes on: not so for daemons and for what a scope keeps. */
+export const isChildOf = (fiber: AnyFiber, parent: AnyFiber): boolean =>
+  (parent as FiberInternals).getChildren().has(fiber)
+
+/** Whether a task is the fiber itself, taking up its work. */
+export const isFiberRun = (fiber: AnyFiber | undefined, task: () => void): boolean =>
+  (fiber as FiberInternals | undefined)?.run === task
 
 /** Whether a fiber has ended. */
 export const isDone = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null

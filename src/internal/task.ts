@@ -94,8 +94,8 @@ class BridgedFiber implements engine.Running, Origin, FiberPlace {
   /** The promise task of the code that the fiber runs now. */
   task: Task | undefined
   operation = 0
-  /** What builds a layer, of a fiber that was started there, until it is known whether it does so too. */
-  building: unknown
+  /** The parent of a fiber that was started while a layer was being built, until it is known whether it does that too. */
+  builder: engine.AnyFiber | undefined
   /** What has built the layer that the fiber, or one that it descends from, was started by. */
   built: unknown
   constructor(readonly fiber: engine.AnyFiber, public context: AsyncContext) {}
@@ -210,10 +210,10 @@ export const currentOrThrow = (operation: string): Place => {
   return place
 }
 
-/** The state that a root task starts from, which need not be given anything: that of the place where it starts. */
-export const rootState = (): engine.State => {
+/** The state of a child of what runs this code: outside every task, of a task that has what the program has. */
+export const childState = (): engine.State => {
   const place = locate()
-  return place ? stateOf(place) : engine.emptyState
+  return place ? engine.forkState(stateOf(place)) : engine.emptyState
 }
 
 /** Runs code in a promise task. */
@@ -276,10 +276,7 @@ export const fork = (place: Place, install: (state: engine.State) => engine.Stat
   make(install(engine.forkState(stateOf(place))))
 
 /** A child of the running task; a task of its own where none is known. */
-export const start = (): Task => {
-  const place = locate()
-  return place && !isProgram(place) ? fork(place) : make(engine.emptyState)
-}
+export const start = (): Task => make(childState())
 
 // -----------------------------------------------------------------------------------------------------------------
 // reading and writing
@@ -514,20 +511,24 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
               ? async.capture()
               : holder.context.runInAsyncScope(async.capture)
           )
-          state[builds ? "building" : "built"] = memoMap
+          if (builds) {
+            state.builder = parent
+          } else {
+            state.built = memoMap
+          }
           setBridged(fiber, state)
         },
         schedule(task, fiber) {
-          const state = bridgedOf(fiber)
-          if (state?.building) {
-            // a fiber that a layer starts and that outlives its building belongs to no request
-            if (engine.isFiberRun(fiber, task)) {
-              state.built = state.building
-              state.context = async.root.runInAsyncScope(async.capture)
-              shared.locals?.disown(fiber)
-            }
-            state.building = undefined
+          if (engine.isFiberRun(fiber, task)) {
+            return task
           }
+          const state = fiber && bridgedOf(fiber)
+          if (state) {
+            // what is first done on a fiber's behalf is not its own run: an operation waits for it, as `Effect.all` does
+            state.builder = undefined
+          }
+          const context = async.capture()
+          return () => context.runInAsyncScope(task)
         },
         evaluate(fiber, effect) {
           if (!engine.keepBridged(fiber)) {
@@ -535,6 +536,15 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
             return
           }
           const state = bridged(fiber)
+          if (state.builder) {
+            // a fiber that a layer starts and that outlives its building belongs to no request
+            if (!engine.isChildOf(fiber, state.builder)) {
+              state.built = engine.buildingLayer(fiber)
+              state.context = async.root.runInAsyncScope(async.capture)
+              shared.locals?.disown(fiber)
+            }
+            state.builder = undefined
+          }
           const before = hooks.running
           state.registering = 0
           end(state)
