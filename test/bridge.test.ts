@@ -2,6 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, Context, context, ContextLayer, Ctx, NoTaskError } from "aiocontext"
 import * as ContextLayers from "aiocontext/Layer"
 import {
+  Context as EffectContext,
   Deferred,
   Effect,
   Exit,
@@ -22,6 +23,10 @@ class Request extends Context.Tag("test/bridge/Request")<Request, {
   readonly user?: string
 }>() {}
 const request = compat.make(Request)
+
+class Reading extends EffectContext.Tag("test/bridge/Reading")<Reading, {
+  readonly seen: Effect.Effect<string | undefined>
+}>() {}
 
 const bridged = Effect.provide(compat.layer)
 const withRequest = (id: string) => Request.provide({ request_id: id })
@@ -502,6 +507,49 @@ describe("nothing leaks out", () => {
       expect(new Set(seen)).toEqual(new Set([undefined]))
     })
   }
+
+  const read = Effect.sync(() => storage.getStore())
+  const waiting: ReadonlyArray<[string, Effect.Effect<string | undefined>]> = [
+    ["a fork that is joined", Effect.flatMap(Effect.fork(read), Fiber.join)],
+    ["a timeout", Effect.orDie(Effect.timeout(read, 60_000))],
+    ["a race", Effect.race(read, Effect.never)],
+    [
+      "Effect.all",
+      Effect.map(Effect.all([Effect.zipRight(Effect.sleep(1), read), read], { concurrency: 2 }), ([a]) => a)
+    ]
+  ]
+  for (const [name, effect] of waiting) {
+    it(`${name}, waited for by a layer's building, keeps the stores of who builds it`, async () => {
+      const built = Layer.effect(Reading, Effect.map(effect, (seen) => ({ seen: Effect.succeed(seen) })))
+      const program = Effect.flatMap(Reading, ({ seen }) => seen).pipe(Effect.provide(built), bridged)
+      expect(await storage.run("the request's", () => Effect.runPromise(program))).toBe("the request's")
+    })
+
+    it(`${name}, of a service with a context that it took when it was built, keeps the stores of who uses it`, async () => {
+      const built = Layer.effect(
+        Reading,
+        Effect.map(Effect.context<never>(), (context) => ({ seen: Effect.provide(effect, context) }))
+      )
+      const runtime = ManagedRuntime.make(Layer.provideMerge(built, compat.layer))
+      await storage.run("the first request's", () => runtime.runPromise(Effect.void))
+      const program = Effect.flatMap(Reading, ({ seen }) => seen)
+      expect(await storage.run("the request's", () => runtime.runPromise(program))).toBe("the request's")
+      await runtime.dispose()
+    })
+  }
+
+  it("a task that is scheduled for no fiber runs in the stores of who schedules it", async () => {
+    const runtime = ManagedRuntime.make(compat.layer)
+    const program = Effect.withFiberRuntime<string | undefined>((fiber) =>
+      Effect.async((resume) => {
+        fiber.currentScheduler.scheduleTask(() => resume(Effect.succeed(storage.getStore())), 0)
+      })
+    )
+    const ids = ["a", "b"]
+    const seen = await Promise.all(ids.map((id) => storage.run(id, () => runtime.runPromise(program))))
+    expect(seen).toEqual(ids)
+    await runtime.dispose()
+  })
 
   it("what a fiber that a layer keeps enters stays with the fibers that it forks", async () => {
     const seen: Array<string | undefined> = []

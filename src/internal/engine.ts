@@ -767,7 +767,7 @@ const BridgeSupervisor = /* @__PURE__ */ (() =>
     // runs before every operation of every fiber under the bridge
     override onEffect(fiber: AnyFiber, effect: Effect.Effect<any, any, any>): void {
       const { running } = hooks
-      if (!running || running.fiber !== fiber) {
+      if (running?.fiber !== fiber) {
         keepBridged(fiber)
         return
       }
@@ -820,16 +820,11 @@ const supervisorRefs: Set<FiberRef.FiberRef<AnySupervisor>> =
 
 // a fiber's class names the ref when it reads its refs from something that gives the refs themselves
 const learnSupervisorRef = (fiber: AnyFiber): void => {
-  const reader: {
-    currentSupervisor?: { readonly ref: FiberRef.FiberRef<AnySupervisor> }
-    readonly getFiberRef: unknown
-  } = {
+  const reader: { readonly currentSupervisor?: { readonly ref: FiberRef.FiberRef<AnySupervisor> } } = {
     getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
-  }
+  } as {}
   classOf(fiber).refreshRefCache.call(reader)
-  if (reader.currentSupervisor) {
-    supervisorRefs.add(reader.currentSupervisor.ref)
-  }
+  supervisorRefs.add(reader.currentSupervisor!.ref)
 }
 
 /** A state with a bridge, in place of another one or of none. */

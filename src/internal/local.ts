@@ -62,7 +62,7 @@ const hooks: tasks.LocalHooks = {
     if (task !== tasks.shared.program && seeded(tasks.stateNow(task), engine.taskId) !== tasks.stateNow(task)) {
       // so that both share what is seeded
       tasks.settle(task)
-      tasks.replace(task, seeded(tasks.stateNow(task), engine.taskId))
+      tasks.replace(place, seeded(tasks.stateNow(task), engine.taskId))
     }
     let state = tasks.stateNow(task)
     for (const [local, value] of valuesOf(place) ?? []) {

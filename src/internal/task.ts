@@ -387,12 +387,13 @@ export const write = <A>(place: Place, ref: engine.Local<A>, value: A, keepHisto
 export const places: Access<Place> = { stateOf, valueOf, write }
 
 /** Replaces the state of a task. */
-export const replace = (task: Whole, state: engine.State): void => {
+export const replace = (place: Place, state: engine.State): void => {
+  const task = wholeOf(place)
   if (!task.fiber) {
     ;(task as Task).state = state
   } else {
     engine.setState(task.fiber, state)
-    wrote(task.fiber, task)
+    wrote(task.fiber, place)
   }
 }
 
@@ -570,9 +571,8 @@ export const hooks: Hooks = /* @__PURE__ */ globalValue(
           }
         },
         leave(fiber) {
-          const isRunning = hooks.running?.fiber === fiber
           forget(fiber)
-          if (isRunning) {
+          if (hooks.running?.fiber === fiber) {
             hooks.running = undefined
             shared.storage.enterWith(undefined)
           }

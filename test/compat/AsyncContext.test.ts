@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, context, ContextLayer, Ctx, NoTaskError } from "aiocontext"
+import * as aiolocals from "aiocontext/compat/aiolocals"
+import * as aiotask from "aiocontext/compat/aiotask"
 import { AsyncContext, Snapshot, Variable } from "aiocontext/compat/AsyncContext"
 import { Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Queue, Runtime, Stream } from "effect"
 
@@ -976,6 +978,16 @@ describe("a run is a part of the task that calls it", () => {
       )
       expect([yield* Ctx.get("one"), yield* Ctx.get("two")]).toEqual([1, "pq1"])
     }))
+  })
+
+  it("outside every task what starts a task has it, whichever system does", () => {
+    const variable = new AsyncContext.Variable<string>()
+    const seen = variable.run("v", () => [
+      context.run({}, () => variable.get()),
+      aiotask.run(() => variable.get()),
+      aiolocals.withContext({ locals: [new aiolocals.Local()] }, () => variable.get())
+    ])
+    expect(seen).toEqual(["v", "v", "v"])
   })
 
   it("outside every task there is still none in it", async () => {

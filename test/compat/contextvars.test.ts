@@ -10,7 +10,7 @@ import {
   Token,
   TokenError
 } from "aiocontext/compat/contextvars"
-import { Deferred, Effect, Exit, Fiber, Layer, ManagedRuntime, Runtime, Stream } from "effect"
+import { Deferred, Effect, Exit, Fiber, FiberId, Layer, ManagedRuntime, Runtime, Stream } from "effect"
 
 const sleep = (millis: number) => new Promise<void>((resolve) => setTimeout(resolve, millis))
 
@@ -1060,6 +1060,39 @@ describe("fibers", () => {
       const child = compat.runFork(Effect.flatMap(Effect.fork(Effect.sync(copyContext)), Fiber.join), { context: ctx })
       expect((yield* Fiber.join(child)).get(variable)).toBe("aabbcc")
     }))
+  })
+
+  it("that enter a bridge of their own have what they had", () =>
+    asApp(Effect.gen(function*() {
+      const variable = new ContextVar<string>("v")
+      const child = Effect.gen(function*() {
+        const token = variable.set("child")
+        yield* Effect.provide(Effect.void, compat.layer)
+        variable.reset(token)
+        return variable.get("none")
+      })
+      expect(yield* Effect.flatMap(Effect.fork(child), Fiber.join)).toBe("none")
+    })))
+
+  it("that outlive the bridge, and enter another one, have nothing of who wakes them", async () => {
+    const variable = new ContextVar<string>("v")
+    const gate = Deferred.unsafeMake<void>(FiberId.none)
+    const late = Effect.zipRight(
+      Deferred.await(gate),
+      Effect.provide(Effect.sync(() => variable.get("none")), compat.layer)
+    )
+    const daemon = await asApp(Effect.gen(function*() {
+      variable.set("first")
+      const daemon = yield* Effect.forkDaemon(late)
+      yield* Effect.sleep(1)
+      return daemon
+    }))
+    await asApp(Effect.gen(function*() {
+      variable.set("second")
+      yield* Effect.sleep(1)
+      yield* Deferred.succeed(gate, undefined)
+    }))
+    expect(await Effect.runPromise(Fiber.join(daemon))).toBe("first")
   })
 
   it("throw BridgeError outside the bridge", () => {
