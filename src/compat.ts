@@ -224,7 +224,9 @@ export const make = <Self, Id extends string, Shape>(
   const map = {
     get(key: string, fallback?: unknown) {
       const index = tasks.currentIndex(ref)
-      return index ? readIndex(index, key, fallback) : read(tasks.currentOrThrow("context.get"), key, fallback)
+      return index === undefined
+        ? read(tasks.currentOrThrow("context.get"), key, fallback)
+        : readIndex(index, key, fallback)
     },
     getOrThrow: (key: string) =>
       Option.getOrThrowWith(
