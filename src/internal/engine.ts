@@ -78,7 +78,7 @@ type Stack = State["locals"] extends Map<any, infer A> ? A : never
 
 /** The fiber refs that the library makes; with each local, what its value becomes in code that goes on beside its task. */
 const own = /* @__PURE__ */ globalValue(
-  "aiocontext/own",
+  "aiocontext/refs",
   () => new Map<Local<any>, ((value: any) => any) | undefined>()
 )
 
@@ -712,7 +712,7 @@ export const evaluate = (fiber: AnyFiber, effect: FiberEffect): void =>
   classOf(fiber).evaluateEffect.call(fiber, effect)
 
 // What a fiber under the bridge does in another way than its class: one a process, to be told by identity.
-const overrides = /* @__PURE__ */ globalValue("aiocontext/overrides", () => ({
+const overrides = /* @__PURE__ */ globalValue("aiocontext/bridged", () => ({
   // Whoever wakes a fiber, or starts it, has it evaluate effects.
   evaluateEffect(this: FiberInternals, effect: FiberEffect): void {
     hooks.evaluate(this, effect)

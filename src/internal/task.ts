@@ -175,12 +175,10 @@ export const locate = (): Place | undefined => {
   return engine.isBridged(fiber) ? { fiber } : undefined
 }
 
-const isProgram = (place: Place): boolean => ((place as Part).whole ?? place) === shared.program
-
 /** Whether this is code outside every task. */
 export const isOutside = (): boolean => {
   const place = locate()
-  return !!place && isProgram(place)
+  return ((place as Part | undefined)?.whole ?? place) === shared.program
 }
 
 /** The task that runs this code, or the program itself outside every task. Throws in a fiber outside the bridge. */
@@ -195,7 +193,7 @@ export const currentOrProgram = (operation: string): Place => {
 /** The task that runs this code. Throws where none does. */
 export const currentOrThrow = (operation: string): Place => {
   const place = currentOrProgram(operation)
-  if (isProgram(place)) {
+  if (((place as Part).whole ?? place) === shared.program) {
     throw new NoTaskError({
       operation,
       advice: `no task is running here. Start one with context.run({ … }, fn)${
@@ -489,7 +487,7 @@ const forget = (fiber: engine.AnyFiber): void => {
 // All state that they work on is one a process, and so are they: those of the first copy of the package.
 /** The bridge's hooks into the engine. */
 export const hooks: Hooks = /* @__PURE__ */ globalValue(
-  "aiocontext/handlers",
+  "aiocontext/bridge",
   () =>
     Object.assign(
       engine.hooks as Hooks,
