@@ -373,7 +373,7 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
   ))
   const controller = new AbortController()
   const result = forkWith("compat.timeout", f, undefined, controller)
-  if (millis > 2 ** 31 - 1) {
+  if (millis >= 2 ** 31) {
     // a longer timer would fire at once
     return result
   }
