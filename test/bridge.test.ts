@@ -7,6 +7,7 @@ import {
   Effect,
   Exit,
   Fiber,
+  FiberId,
   FiberRef,
   Layer,
   ManagedRuntime,
@@ -552,18 +553,20 @@ describe("nothing leaks out", () => {
   })
 
   it("what a fiber that a layer keeps enters stays with the fibers that it forks", async () => {
-    const seen: Array<string | undefined> = []
-    const read = Effect.sync(() => seen.push(storage.getStore()))
-    const serve = Effect.sync(() => storage.enterWith("the fiber's")).pipe(
-      Effect.zipRight(Effect.flatMap(Effect.fork(Effect.zipRight(Effect.sleep(1), read)), Fiber.join)),
-      Effect.zipRight(Effect.all([Effect.zipRight(Effect.sleep(1), Effect.forkDaemon(read)), Effect.void], {
+    const done = Deferred.unsafeMake<ReadonlyArray<string | undefined>>(FiberId.none)
+    const later = Effect.zipRight(Effect.sleep(1), read)
+    const serve = Effect.gen(function*() {
+      yield* Effect.sync(() => storage.enterWith("the fiber's"))
+      const child = yield* Effect.fork(later)
+      const [daemon] = yield* Effect.all([Effect.zipRight(Effect.sleep(1), Effect.forkDaemon(later)), Effect.void], {
         concurrency: 2
-      }))
-    )
-    const runtime = ManagedRuntime.make(Layer.provide(Layer.scopedDiscard(Effect.forkScoped(serve)), compat.layer))
+      })
+      return [yield* Fiber.join(child), yield* Fiber.join(daemon)]
+    })
+    const kept = Layer.scopedDiscard(Effect.forkScoped(Effect.intoDeferred(serve, done)))
+    const runtime = ManagedRuntime.make(Layer.provide(kept, compat.layer))
     await storage.run("the first request's", () => runtime.runPromise(Effect.void))
-    await sleep(20)
+    expect(await Effect.runPromise(Deferred.await(done))).toEqual(["the fiber's", "the fiber's"])
     await runtime.dispose()
-    expect(seen).toEqual(["the fiber's", "the fiber's"])
   })
 })

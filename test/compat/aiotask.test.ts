@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, Context, context, ForkError, NoTaskError } from "aiocontext"
 import * as aiotask from "aiocontext/compat/aiotask"
 import { chainmapTaskFactory, copyingTaskFactory, taskFactory } from "aiocontext/compat/aiotask"
-import { Deferred, Effect, Fiber, HashMap, Layer, ManagedRuntime } from "effect"
+import { Deferred, Effect, Fiber, FiberId, HashMap, Layer, ManagedRuntime } from "effect"
 import { vi } from "vitest"
 
 // the tests of this file share one event loop with its storms
@@ -377,17 +377,17 @@ describe("a root", () => {
   })
 
   it("is a fiber that a layer keeps, and its children share its map from the start", async () => {
-    const seen: Array<unknown> = []
+    const done = Deferred.unsafeMake<unknown>(FiberId.none)
     const serve = Effect.gen(function*() {
       const child = yield* Effect.fork(Effect.zipRight(Effect.sleep(1), Effect.sync(() => aiotask.get("key"))))
       aiotask.set("key", "parent, after the fork")
-      seen.push(yield* Fiber.join(child))
+      return yield* Fiber.join(child)
     })
-    const runtime = ManagedRuntime.make(Layer.provide(Layer.scopedDiscard(Effect.forkScoped(serve)), compat.layer))
+    const kept = Layer.scopedDiscard(Effect.forkScoped(Effect.intoDeferred(serve, done)))
+    const runtime = ManagedRuntime.make(Layer.provide(kept, compat.layer))
     await runtime.runPromise(Effect.sync(() => aiotask.set("key", "first request")))
-    await sleep(20)
+    expect(await Effect.runPromise(Deferred.await(done))).toBe("parent, after the fork")
     await runtime.dispose()
-    expect(seen).toEqual(["parent, after the fork"])
   })
 
   it("is each run of a managed runtime, whose layers are built in parallel", async () => {
