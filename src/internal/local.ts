@@ -100,18 +100,16 @@ const hooks: tasks.LocalHooks = {
     })
 }
 
-type Values = Map<engine.Local<any>, unknown>
-
 /** A part of a task: code in which some locals have values of their own. */
 class Part implements tasks.Part {
-  constructor(readonly whole: tasks.Task, readonly values: Values) {}
+  constructor(readonly whole: tasks.Task, readonly values: Map<engine.Local<any>, unknown>) {}
   of(task: tasks.Task): Part {
     return new Part(task, this.values)
   }
 }
 
 // of another copy of the package's parts too
-const valuesOf = (place: tasks.Place): Values | undefined => (place as Part).values
+const valuesOf = (place: tasks.Place): Part["values"] | undefined => (place as Part).values
 
 /** A task-local value, in a task. */
 export const valueOf = <A>(place: tasks.Place, local: engine.Local<A>): A => {

@@ -1,5 +1,5 @@
 /**
- * What the modules of the library know of a context tag: its definition, its fiber ref, and how it is attached.
+ * What the modules of the library know of a context tag: its definition, its fiber ref, and its map in the places that have one.
  */
 import * as HashMap from "effect/HashMap"
 import type * as Option from "effect/Option"

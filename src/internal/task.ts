@@ -295,7 +295,7 @@ export const serviceOf = (place: Place, key: string): unknown => {
 /** The value of a fiber ref in a task. */
 export const valueOf = <A>(place: Place, ref: engine.Local<A>): A => engine.valueOf(stateNow(wholeOf(place)), ref)
 
-// the reads of a key are compared with `undefined`, which an engine does in half the time that it takes to ask what is truthy
+// on the way to a key's value things are compared with `undefined`: asked what is truthy, V8 takes a fifth longer in all
 const fiberStateOf = (task: Task): engine.State | undefined =>
   task.fiber === undefined ? undefined : engine.stateOf(task.fiber)
 
