@@ -52,7 +52,7 @@ interface FiberInternals extends AnyFiber {
   readonly _fiberRefs: State
   readonly run: () => void
   getChildren(): Set<AnyFiber>
-  evaluateEffect(effect: Effect.Effect<unknown, unknown>): void
+  evaluateEffect(effect: FiberEffect): void
   currentRuntimeFlags: RuntimeFlags.RuntimeFlags
   setFiberRefs(state: State): void
   refreshRefCache(this: unknown): void
