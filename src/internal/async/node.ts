@@ -2,7 +2,7 @@
  * The async context of Node, Bun and Deno. The only file that reaches `node:async_hooks`.
  */
 import { AsyncLocalStorage, AsyncResource, executionAsyncResource } from "node:async_hooks"
-import type { AsyncContext, Storage } from "./async.js"
+import type { AsyncContext, Storage } from "./types.js"
 
 /** Whether promise code keeps its task across an `await`. */
 export const follows = true
@@ -40,11 +40,9 @@ class Frame implements AsyncContext {
   }
 }
 
-const options = { requireManualDestroy: true }
-
 /** The async context of this moment: of all storages of the process, not only ours. */
 export const capture = (): AsyncContext =>
-  frames === undefined ? new AsyncResource("aiocontext", options) : new Frame(frames)
+  frames === undefined ? new AsyncResource("aiocontext") : new Frame(frames)
 
 /** An async context in which no storage has a value. */
 export const root: AsyncContext = /* @__PURE__ */ capture()

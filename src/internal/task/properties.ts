@@ -4,15 +4,10 @@
  * A bag is an immutable record of properties, so whoever holds one keeps what it had; a write makes a new one, O(n).
  */
 
-/** The properties of an object. Nothing is in its prototype, so that its keys are its own. */
-export type Bag = { readonly [key: PropertyKey]: unknown }
+import { type Bag as Entries, toBag } from "../map/entries.js"
 
-// Quick to make and to read: what `Object.create(null)` gives is a hash table to the JavaScript engine.
-const Properties = /* @__PURE__ */ (() => {
-  function Properties() {}
-  Properties.prototype = Object.create(null)
-  return Properties as unknown as new() => Bag
-})()
+/** The properties of an object. Nothing is in its prototype, so that its keys are its own. */
+export type Bag = Entries & { readonly [key: PropertyKey]: unknown }
 
 /** Where an object's properties live. */
 export interface Keeper {
@@ -22,7 +17,7 @@ export interface Keeper {
 }
 
 /** A bag with the properties of an object. */
-export const fromObject = (entries: object): Bag => Object.assign(new Properties(), entries)
+export const fromObject = (properties: object): Bag => toBag(properties)
 
 /** A bag without properties. */
 export const empty: Bag = /* @__PURE__ */ fromObject({})

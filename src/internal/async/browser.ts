@@ -1,7 +1,7 @@
 /**
  * Where there is no async context (browsers): values hold for synchronous code, and nothing follows an `await`.
  */
-import type { AsyncContext, Storage } from "./async.js"
+import type { AsyncContext, Storage } from "./types.js"
 
 /** Whether promise code keeps its task across an `await`. */
 export const follows = false
