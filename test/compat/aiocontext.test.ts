@@ -233,4 +233,4 @@ describe("asyncio's functions leave the parent as it was", () => {
 })
 
 // Not here: test_wrap_task_factory_traceback. It pins that asyncio's debug mode keeps a task's source traceback; Effect's
-// fibers have no such mode. test_chainmap_copy is in strategies.test.ts ("three deep").
+// fibers have no such mode. test_chainmap_copy is in test/fork/chain.test.ts ("three deep").

@@ -1,0 +1,44 @@
+import { describe, expect, it } from "@effect/vitest"
+import { Context } from "aiocontext"
+import { Deferred, Effect, Fiber, Layer } from "effect"
+
+// Attached means there
+
+class Plain extends Context.Tag("test/region/daemons/Plain")<Plain>() {}
+
+type Region = <A, E>(effect: Effect.Effect<A, E, Plain>) => Effect.Effect<A, E>
+
+const regions = (entries: Context.Dict): Record<string, Region> => ({
+  provide: Plain.provide(entries),
+  layer: (effect) => Effect.provide(effect, Plain.layer(entries)),
+  "merged layers": (effect) =>
+    Effect.provide(effect, Layer.mergeAll(Plain.layer(entries), Layer.effectDiscard(Effect.void)))
+})
+
+describe("a daemon that outlives its region", () => {
+  for (const [how, outer] of Object.entries(regions({ where: "outer" }))) {
+    for (const [name, inner] of Object.entries(regions({ where: "inner" }))) {
+      for (const [what, nested] of Object.entries(regions({ where: "nested" }))) {
+        it.effect(`${name} in ${how}: keeps its map while it uses the outer one, and ${what} there`, () =>
+          outer(Effect.gen(function*() {
+            const captured = yield* Effect.context<Plain>()
+            const over = yield* Deferred.make<void>()
+            const daemon = yield* inner(Effect.forkDaemon(Effect.gen(function*() {
+              yield* Deferred.await(over)
+              yield* Plain.set("step", 1)
+              yield* Plain.set("step", "outer").pipe(
+                Effect.zipRight(nested(Plain.set("step", "nested"))),
+                Effect.zipRight(Plain.get("step")),
+                Effect.provide(captured),
+                Effect.map((step) => expect(step).toBe("outer"))
+              )
+              return [yield* Plain.get("where"), yield* Plain.get("step")]
+            })))
+            yield* Deferred.succeed(over, undefined)
+            expect(yield* Fiber.join(daemon)).toEqual(["inner", 1])
+            expect(yield* Plain.has("step")).toBe(false)
+          })))
+      }
+    }
+  }
+})
