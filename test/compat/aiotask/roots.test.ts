@@ -133,4 +133,17 @@ describe("left-over code", () => {
         expect([aiotask.get("key"), aiotask.get("late")]).toEqual(["b", undefined])
       }))
     }).pipe(bridged, Effect.runPromise))
+
+  it("of a fiber that has no map yet makes a map of its own, and its children share that", () =>
+    Effect.gen(function*() {
+      const { open, start } = gated()
+      yield* Effect.promise(async () =>
+        start(async () => {
+          await fork(async () => aiotask.set("key", "left over"))
+          return aiotask.get("key")
+        })
+      )
+      expect(yield* Effect.promise(open)).toEqual(["left over"])
+      expect(aiotask.get("key")).toBeUndefined()
+    }).pipe(bridged, Effect.runPromise))
 })
