@@ -31,8 +31,8 @@ class Random extends Context.Tag("attack/model/Random")<Random>() {}
 
 const variants = {
   copy: {},
-  deepCopy: { fork: Context.deepCopy },
-  "a function": { fork: HashMap.set("forked", true) as Context.Fork },
+  deepCopy: { fork: "deepCopy" },
+  "a function": { fork: HashMap.set("forked", true) },
   merge: { join: "merge" as const }
 }
 

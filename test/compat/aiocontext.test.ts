@@ -74,7 +74,7 @@ describe("the context, in Effect code", () => {
   const attached = Dict.provide({})
   it.effect("copy_func", () =>
     Effect.gen(function*() {
-      class Chained extends Context.Tag("test/suite/Chained")<Chained>({ fork: Context.chain }) {}
+      class Chained extends Context.Tag("test/suite/Chained")<Chained>({ fork: "chain" }) {}
       const parentsLater = (tag: typeof Dict | typeof Chained) =>
         Effect.gen(function*() {
           const isSet = yield* Deferred.make<void>()

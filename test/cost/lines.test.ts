@@ -3,7 +3,7 @@ import { compat, Context } from "aiocontext"
 import { Deferred, Effect } from "effect"
 import { bridged, collected, withResolvers } from "../support.js"
 
-class Copied extends Context.Tag("test/cost/lines/Copied")<Copied>({ fork: Context.deepCopy }) {}
+class Copied extends Context.Tag("test/cost/lines/Copied")<Copied>({ fork: "deepCopy" }) {}
 const copied = compat.make(Copied)
 
 const links = 100

@@ -40,8 +40,8 @@ describe("bad input", () => {
 
   it("an id, a fork or a join that is none", () => {
     expect(() => Context.Tag(1 as never)()).toThrow(/takes an id/)
-    expect(() => Context.Tag("test/errors/arguments/bad")({ fork: "copy" as never })).toThrow(
-      /fork is a function, as Context.copy/
+    expect(() => Context.Tag("test/errors/arguments/bad")({ fork: "clone" as never })).toThrow(
+      /fork is "copy", "deepCopy", "chain", "share" or a function/
     )
     expect(() => Context.Tag("test/errors/arguments/bad")({ join: "both" as never })).toThrow(
       /join is "isolate" or "merge"/

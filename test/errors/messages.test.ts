@@ -37,7 +37,7 @@ describe("each message names what is missing and the line that mends it", () => 
     [
       new ForkError({ context: "app/Request", key: "user", cause: new Error("it is a function") }),
       "The context \"app/Request\" cannot copy its key \"user\" for a child (it is a function). Keep it out, or " +
-      "fork with { fork: Context.copy }."
+      "fork with { fork: \"copy\" }."
     ],
     [
       new ForkError({ context: "app/Request", cause: "no" }),

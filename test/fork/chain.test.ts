@@ -3,7 +3,7 @@ import { compat, Context } from "aiocontext"
 import { Deferred, Effect, Fiber, Layer } from "effect"
 import { inChild, often, plain, withResolvers } from "../support.js"
 
-class Chain extends Context.Tag("test/fork/chain/Chain")<Chain>({ fork: Context.chain }) {}
+class Chain extends Context.Tag("test/fork/chain/Chain")<Chain>({ fork: "chain" }) {}
 const chain = compat.make(Chain)
 
 describe("chain", () => {

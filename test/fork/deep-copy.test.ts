@@ -3,7 +3,7 @@ import { Context } from "aiocontext"
 import { Effect } from "effect"
 import { inChild, plain } from "../support.js"
 
-class Deep extends Context.Tag("test/fork/deep-copy/Deep")<Deep>({ fork: Context.deepCopy }) {}
+class Deep extends Context.Tag("test/fork/deep-copy/Deep")<Deep>({ fork: "deepCopy" }) {}
 
 describe("deepCopy", () => {
   it.effect("gives the child values of its own", () =>

@@ -3,7 +3,7 @@ import { Context } from "aiocontext"
 import { Deferred, Effect, Fiber } from "effect"
 import { plain } from "../support.js"
 
-class Share extends Context.Tag("test/fork/share/Share")<Share>({ fork: Context.share }) {}
+class Share extends Context.Tag("test/fork/share/Share")<Share>({ fork: "share" }) {}
 
 describe("share", () => {
   it.effect("parent and child are one map, whoever writes", () =>

@@ -11,10 +11,15 @@ describe("a typed map", () => {
 
   const within = Shaped.provide({ id: "a", user: "ann" })
 
-  it.effect("update gets what was there", () =>
+  it.effect("update gives what get gives", () =>
     Effect.gen(function*() {
-      yield* Shaped.update("visits", Option.match({ onNone: () => 1, onSome: (n) => n + 1 }))
-      yield* Shaped.update("visits", Option.match({ onNone: () => 1, onSome: (n) => n + 1 }))
+      const seen: Array<number | undefined> = []
+      const visit = Shaped.update("visits", (visits) => {
+        seen.push(visits)
+        return (visits ?? 0) + 1
+      })
+      yield* Effect.zipRight(visit, visit)
+      expect(seen).toEqual([undefined, 1])
       expect(yield* Shaped.get("visits")).toBe(2)
     }).pipe(within))
 

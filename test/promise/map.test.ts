@@ -103,9 +103,9 @@ describe("a key that was read many times", () => {
       }))
   })
 
-  for (const [name, fork] of Object.entries({ share: Context.share, chain: Context.chain })) {
-    it(`reads another task's writes under ${name}`, async () => {
-      class Linked extends Context.Tag(`test/promise/map/${name}`)<Linked>({ fork }) {}
+  for (const fork of ["share", "chain"] as const) {
+    it(`reads another task's writes under ${fork}`, async () => {
+      class Linked extends Context.Tag(`test/promise/map/${fork}`)<Linked>({ fork }) {}
       const linked = compat.make(Linked)
       await linked.run({ user: "a" }, async () => {
         const written = withResolvers()

@@ -47,7 +47,7 @@ describe("child tasks", () => {
   })
 
   everywhere("fork strategies hold for them", () => {
-    class Chained extends Context.Tag("test/promise/tasks/Chained")<Chained>({ fork: Context.chain }) {}
+    class Chained extends Context.Tag("test/promise/tasks/Chained")<Chained>({ fork: "chain" }) {}
     const chained = compat.make(Chained)
     return chained.run({ a: 1 }, async () => {
       const { promise, resolve } = withResolvers()

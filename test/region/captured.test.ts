@@ -3,9 +3,9 @@ import { Context } from "aiocontext"
 import { Effect, Fiber, Layer } from "effect"
 
 class Plain extends Context.Tag("test/region/captured/Plain")<Plain>() {}
-class Chained extends Context.Tag("test/region/captured/Chained")<Chained>({ fork: Context.chain }) {}
-class Shared extends Context.Tag("test/region/captured/Shared")<Shared>({ fork: Context.share }) {}
-class Copied extends Context.Tag("test/region/captured/Copied")<Copied>({ fork: Context.deepCopy }) {}
+class Chained extends Context.Tag("test/region/captured/Chained")<Chained>({ fork: "chain" }) {}
+class Shared extends Context.Tag("test/region/captured/Shared")<Shared>({ fork: "share" }) {}
+class Copied extends Context.Tag("test/region/captured/Copied")<Copied>({ fork: "deepCopy" }) {}
 class Merged extends Context.Tag("test/region/captured/Merged")<Merged>({ join: "merge" }) {}
 
 const tags = { copy: Plain, chain: Chained, share: Shared, deepCopy: Copied, merge: Merged } as unknown as Record<

@@ -1,12 +1,12 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
-import { Effect, Exit, Option, Scope } from "effect"
+import { Effect, Exit, Scope } from "effect"
 import { bridged } from "../support.js"
 
 class Plain extends Context.Tag("test/region/finalizers/Plain")<Plain>() {}
-class Chained extends Context.Tag("test/region/finalizers/Chained")<Chained>({ fork: Context.chain }) {}
-class Shared extends Context.Tag("test/region/finalizers/Shared")<Shared>({ fork: Context.share }) {}
-class Copied extends Context.Tag("test/region/finalizers/Copied")<Copied>({ fork: Context.deepCopy }) {}
+class Chained extends Context.Tag("test/region/finalizers/Chained")<Chained>({ fork: "chain" }) {}
+class Shared extends Context.Tag("test/region/finalizers/Shared")<Shared>({ fork: "share" }) {}
+class Copied extends Context.Tag("test/region/finalizers/Copied")<Copied>({ fork: "deepCopy" }) {}
 class Merged extends Context.Tag("test/region/finalizers/Merged")<Merged>({ join: "merge" }) {}
 
 const tags = { copy: Plain, chain: Chained, share: Shared, deepCopy: Copied, merge: Merged } as unknown as Record<
@@ -62,8 +62,7 @@ for (const [strategy, Tag] of Object.entries(tags)) {
 
       it.effect("that add finalizers are one line of code, last added first", () =>
         region(Effect.gen(function*() {
-          const step = (name: string) =>
-            Tag.update("steps", (steps) => [...(Option.getOrElse(steps, () => []) as Array<string>), name])
+          const step = (name: string) => Tag.update("steps", (steps) => [...(steps as Array<string>), name])
           yield* Tag.set("steps", [])
           yield* Effect.scoped(Effect.gen(function*() {
             yield* Effect.addFinalizer(() => step("outer"))

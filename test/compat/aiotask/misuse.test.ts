@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { BridgeError, Context } from "aiocontext"
+import { BridgeError } from "aiocontext"
 import * as aiotask from "aiocontext/compat/aiotask"
 import { Effect } from "effect"
 
@@ -19,7 +19,7 @@ describe("misuse", () => {
     aiotask.run(() => {
       aiotask.set("key", 1)
       expect(() => aiotask.run(undefined as never)).toThrow(/aiotask\.run takes a function or an effect/)
-      expect(() => aiotask.run(() => 1, Context.copy as never)).toThrow(/taskFactory, copyingTaskFactory or chainmap/)
+      expect(() => aiotask.run(() => 1, "copy" as never)).toThrow(/taskFactory, copyingTaskFactory or chainmap/)
       expect(() => aiotask.set(7 as never, 1)).toThrow(/aiotask\.set takes a key, a string/)
       expect(() => aiotask.get({} as never)).toThrow(/aiotask\.get takes a key, a string/)
       expect(aiotask.get("key")).toBe(1)
