@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
-import { Effect, Exit, Fiber, Option } from "effect"
+import { Effect, Exit, Fiber, Layer, Option } from "effect"
 import { inChild, plain } from "../support.js"
 
 class Merged extends Context.Tag("test/fork/merge/Merged")<Merged>({ join: "merge" }) {}
@@ -60,4 +60,40 @@ describe("join: \"merge\"", () => {
       yield* inChild(Merged.set("value", other))
       expect(yield* Merged.get("value")).toBe(other)
     }).pipe(Merged.provide({ value: Option.some(1) })))
+
+  it.effect("what a child wrote in a region of its own stays there", () =>
+    Effect.gen(function*() {
+      yield* inChild(Effect.gen(function*() {
+        yield* Merged.set("a", 1)
+        yield* Merged.set("a", "inner's").pipe(Merged.provide({}))
+        yield* Merged.set("b", "inner's").pipe(Effect.provide(Layer.mergeAll(Merged.layer({}), Layer.empty)))
+      }))
+      expect(plain(yield* Merged.data)).toEqual({ a: 1 })
+    }).pipe(Merged.provide({})))
+
+  it.effect("a child that is joined in the inner region where it was forked leaves the outer map alone", () =>
+    Effect.gen(function*() {
+      yield* Effect.gen(function*() {
+        yield* inChild(Merged.set("a", 1))
+        expect(plain(yield* Merged.data)).toEqual({ a: 1 })
+      }).pipe(Merged.provide({}))
+      expect(plain(yield* Merged.data)).toEqual({})
+    }).pipe(Merged.provide({})))
+
+  it.effect("a child of the outer region that is joined from inside an inner one hands nothing on", () =>
+    Effect.gen(function*() {
+      const child = yield* Effect.fork(Merged.set("a", 1))
+      yield* Effect.gen(function*() {
+        yield* Fiber.join(child)
+        expect(plain(yield* Merged.data)).toEqual({})
+      }).pipe(Merged.provide({}))
+      expect(plain(yield* Merged.data)).toEqual({})
+    }).pipe(Merged.provide({})))
+
+  it.effect("a child that was forked in an inner region hands nothing on to the outer one", () =>
+    Effect.gen(function*() {
+      const child = yield* Effect.fork(Merged.set("a", 1)).pipe(Merged.provide({}))
+      yield* Fiber.join(child)
+      expect(plain(yield* Merged.data)).toEqual({})
+    }).pipe(Merged.provide({})))
 })
