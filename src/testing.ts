@@ -4,6 +4,7 @@
  * @module
  */
 export { isolationTest } from "./testing/kit/isolation.js"
+export { perRun } from "./testing/kit/options.js"
 export type { IsolationOptions } from "./testing/kit/options.js"
 export type { Failure, Leak } from "./testing/kit/outcome.js"
 export { IsolationError } from "./testing/kit/report.js"

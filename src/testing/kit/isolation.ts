@@ -1,22 +1,18 @@
 /**
  * The isolation test: many requests at once, through one interleaving after another, until one sees another's value.
  */
-import { machineTime } from "../world/clock.js"
 import { seedsOf, setupOf } from "./options.js"
 import type { IsolationOptions, Setup } from "./options.js"
-import type { Failure, Outcome } from "./outcome.js"
-import { decode, encode, planOf } from "./plan.js"
+import type { Outcome } from "./outcome.js"
+import { decode, planOf } from "./plan.js"
 import type { Plan } from "./plan.js"
-import { IsolationError } from "./report.js"
-import type { IsolationFinding, IsolationReport } from "./report.js"
+import { counter } from "./progress.js"
+import { findingOf, IsolationError } from "./report.js"
+import type { IsolationReport } from "./report.js"
 import type { AnyRequest, DefaultValues, RequestName, Subject } from "./request.js"
 import { run } from "./run.js"
-import { sameKind, shrink } from "./shrink.js"
-import type { Failed } from "./shrink.js"
+import { search } from "./search.js"
 import * as stack from "./stack.js"
-
-const trimmed = (choices: ReadonlyArray<number>): ReadonlyArray<number> =>
-  choices.slice(0, choices.findLastIndex((choice) => choice !== 0) + 1)
 
 // tests of one file run at once, and a world's timers are the process's
 let last: Promise<unknown> = Promise.resolve()
@@ -27,67 +23,57 @@ const inTurn = <A>(f: () => Promise<A>): Promise<A> => {
   return turn
 }
 
-const attempts = 400
+const reportOf = (plans: ReadonlyArray<Plan>, steps: number, last: Outcome | undefined): IsolationReport => ({
+  seeds: plans.map(({ seed }) => seed),
+  requests: plans[0]?.requests.length ?? 0,
+  steps,
+  trace: last?.trace ?? []
+})
 
-const failedAs = async (setup: Setup, plan: Plan, first: Failure): Promise<Failed | undefined> => {
+/** Runs what a failure printed, and nothing else. */
+const runReplay = async (setup: Setup, plan: Plan, site: string | undefined): Promise<IsolationReport> => {
+  // what code does once a process is not to set the trace apart
+  await run(setup, plan)
   const outcome = await run(setup, plan)
-  const { failure } = outcome
-  return failure !== undefined && sameKind(first, failure, plan) ? { plan, outcome, failure } : undefined
-}
-
-const findingOf = async (setup: Setup, first: Failed): Promise<IsolationFinding> => {
-  // attempts that end stuck are not to take the whole time limit each
-  const hasty = first.failure._tag === "Stuck" ? { ...setup, limit: setup.limit / 5, patience: 20 } : setup
-  const deadline = machineTime() + setup.limit
-  let left = attempts
-  const shrunk = await shrink(
-    first,
-    async (plan) => left-- <= 0 || machineTime() > deadline ? undefined : failedAs(hasty, plan, first.failure)
-  )
-  const { failure, outcome, plan } = await failedAs(setup, { ...shrunk.plan, explain: true }, first.failure) ?? first
-  const choices = trimmed(outcome.choices)
-  return {
-    seed: plan.seed,
-    failure,
-    found: { requests: first.plan.requests.length, steps: first.outcome.steps },
-    shrunk: {
-      requests: plan.requests.length,
-      steps: outcome.steps,
-      choices: choices.filter((choice) => choice !== 0).length
-    },
-    trace: outcome.trace,
-    fibers: outcome.fibers,
-    replay: encode({ ...plan, choices })
+  if (outcome.failure !== undefined) {
+    const failed = { plan, outcome, failure: outcome.failure }
+    throw new IsolationError(findingOf(failed, { smallest: failed, state: "replayed" }, site), site)
   }
+  return reportOf([plan], outcome.steps, outcome)
 }
 
-const runPlans = async (
+const runSeeds = async (
   setup: Setup,
   plans: ReadonlyArray<Plan>,
-  subject: string | undefined
+  site: string | undefined
 ): Promise<IsolationReport> => {
+  const count = counter(plans.length)
   let steps = 0
   let outcome: Outcome | undefined
-  const [first] = plans
-  if (first !== undefined) {
-    // what code does once a process is not to set the first seed's trace apart
-    await run(setup, { ...first, choices: undefined, explain: false })
-  }
-  for (const plan of plans) {
+  let passed: Plan | undefined
+  const attempt = async (plan: Plan): Promise<void> => {
     outcome = await run(setup, plan)
-    steps += outcome.steps
     if (outcome.failure !== undefined) {
-      throw new IsolationError(
-        await findingOf(setup, { plan, outcome, failure: outcome.failure }),
-        subject
-      )
+      const found = { plan, outcome, failure: outcome.failure }
+      throw new IsolationError(findingOf(found, await search(setup, found, passed), site), site)
     }
   }
-  return {
-    seeds: plans.map(({ seed }) => seed),
-    requests: plans[0]?.requests.length ?? 0,
-    steps,
-    trace: outcome?.trace ?? []
+  try {
+    for (const first of plans.slice(0, 1)) {
+      // what passes is to pass again; a request that needs others for company does not
+      const alone = { ...first, requests: first.requests.slice(0, 1), waiting: [] }
+      passed = (await run({ ...setup, patience: 20 }, alone)).failure === undefined ? alone : undefined
+      // what code does once a process is not to set the first seed's trace apart
+      await attempt(first)
+    }
+    for (const plan of plans) {
+      await attempt(plan)
+      steps += outcome!.steps
+      count(steps)
+    }
+    return reportOf(plans, steps, outcome)
+  } finally {
+    count()
   }
 }
 
@@ -108,8 +94,9 @@ export const isolationTest: {
   const site = stack.callSite()
   const { replay, requests = 200 } = options
   const setup = setupOf(subject, options)
-  const plans = replay === undefined
-    ? seedsOf(options).map((seed) => planOf(seed, requests))
-    : [decode(replay)]
-  return inTurn(() => runPlans(setup, plans, site))
+  return inTurn(() =>
+    replay === undefined
+      ? runSeeds(setup, seedsOf(options).map((seed) => planOf(seed, requests)), site)
+      : runReplay(setup, decode(replay), site)
+  )
 }

@@ -44,9 +44,25 @@ export const seedsOf = ({ seed, seeds = 20 }: IsolationOptions<any, any, any>): 
   return typeof seeds === "number" ? Array.from({ length: seeds }, (_, index) => index + 1) : seeds
 }
 
+type AnySubject = (request: AnyRequest) => unknown
+
+const makers = new WeakMap<AnySubject, () => AnySubject>()
+
+/**
+ * A subject that is made anew for each run: what `make` makes besides (a cache, a queue, a semaphore) no run shares with
+ * another. For state in a module, which no function can make anew, there is the option `reset`.
+ */
+export const perRun = <S extends AnySubject>(make: () => S): S => {
+  const subject = (() => {
+    throw new Error("perRun: this subject is for isolationTest alone, which makes it")
+  }) as unknown as S
+  makers.set(subject, make)
+  return subject
+}
+
 /** What to run, and what to look at. */
 export interface Setup {
-  readonly subject: (request: AnyRequest) => unknown
+  readonly makeSubject: () => AnySubject
   readonly context: Context.TagClass<any, string, any> | undefined
   readonly storages: ReadonlyArray<Watched>
   readonly values: (request: RequestName) => object
@@ -71,10 +87,10 @@ const defaultValues = ({ mark }: RequestName): DefaultValues => ({
 })
 
 /** What the options of a test say. */
-export const setupOf = (subject: Setup["subject"], options: IsolationOptions<any, any, any>): Setup => {
+export const setupOf = (subject: AnySubject, options: IsolationOptions<any, any, any>): Setup => {
   const { bridge = true, context, layer = Layer.empty, reset = () => {}, storages = [], timeLimit = 5_000 } = options
   return {
-    subject,
+    makeSubject: makers.get(subject) ?? (() => subject),
     context,
     storages: storages.map((watched): Watched =>
       "getStore" in watched

@@ -13,7 +13,7 @@ import * as engine from "../world/engine.js"
 import { open } from "../world/open.js"
 import { runAs } from "../world/owner.js"
 import type { Owner } from "../world/owner.js"
-import { given, recorded, seeded } from "../world/random.js"
+import { givenChoices, recorded, seeded, seededChoices } from "../world/random.js"
 import { World } from "../world/schedule.js"
 import type { Job } from "../world/schedule.js"
 import { markOf, nameOf } from "./canary.js"
@@ -26,7 +26,7 @@ import * as stack from "./stack.js"
 import { Watch } from "./watch.js"
 
 // who uses chance: each has streams of its own, and those of one shift are far from those of the next
-const streams = { schedule: 1, random: 2, noise: 3, span: 4, wait: 1_000, around: 500_000, arrival: 2_000_000 }
+const streams = { random: 2, noise: 3, span: 4, wait: 1_000, around: 500_000, arrival: 2_000_000, schedule: 3_000_000 }
 const stride = 2 ** 23
 
 class Run {
@@ -36,23 +36,30 @@ class Run {
   private readonly meeting = new Meeting()
   private readonly owners = new Map<number, Owner>()
   private readonly started: Array<AnyFiber> = []
-  private readonly unfinished: Set<number>
+  /** The requests that have begun and not ended. */
+  private readonly running = new Set<number>()
+  private done = 0
   private fork: engine.Fork | undefined
+  private subject: ReturnType<Setup["makeSubject"]> = () => undefined
   private exit: Exit.Exit<void, unknown> | undefined
   private finish: () => void = () => {}
 
   constructor(private readonly setup: Setup, private readonly plan: Plan) {
-    const { choices, explain, requests, seed } = plan
+    const { choices, explain, seed } = plan
     this.watch = new Watch(setup)
     this.world = new World(
-      recorded(choices === undefined ? this.draws(streams.schedule) : given(choices), this.choices),
+      recorded(
+        choices === undefined
+          ? seededChoices((owner = -1) => this.draws(streams.schedule + owner))
+          : givenChoices(choices),
+        this.choices
+      ),
       seeded(seed, streams.random),
       this.watch
     )
     const noise = seeded(seed, streams.noise)
     this.world.extra = () => this.wake(this.meeting.take(noise))
     this.world.explain = explain ? stack.primitive : undefined
-    this.unfinished = new Set(requests)
   }
 
   private draws(stream: number) {
@@ -79,12 +86,13 @@ class Run {
   }
 
   private start(index: number, owner: Owner): void {
-    const { context, storages, subject } = this.setup
+    const { context, storages } = this.setup
     const request = this.request(index)
+    this.running.add(index)
     const call = () => {
       const answer = context === undefined
-        ? subject(request)
-        : compat.make(context).run(request.values, () => subject(request))
+        ? this.subject(request)
+        : compat.make(context).run(request.values, () => this.subject(request))
       if (Effect.isEffect(answer)) {
         this.startEffect(index, request, answer as Effect.Effect<unknown, unknown>)
       } else {
@@ -113,7 +121,8 @@ class Run {
 
   private ended(index: number, exit: Exit.Exit<unknown, unknown>): void {
     this.watch.exited(index, exit)
-    this.unfinished.delete(index)
+    this.running.delete(index)
+    this.done++
   }
 
   private wake(parked: ReturnType<Meeting["take"]>): Job | undefined {
@@ -124,7 +133,8 @@ class Run {
       kind: "wake",
       by: kit,
       via: parked.kind,
-      fiber: undefined
+      fiber: undefined,
+      rank: 0
     }
   }
 
@@ -161,7 +171,10 @@ class Run {
   /** Drives the world until all requests are done, and what they left behind. */
   private async serve(deadline: number): Promise<void> {
     const { watch, world } = this
-    const main = () => void Effect.runFork(this.main).addObserver((exit) => void (this.exit = exit))
+    const main = () => {
+      this.subject = this.setup.makeSubject()
+      Effect.runFork(this.main).addObserver((exit) => void (this.exit = exit))
+    }
     inEmptyContext(() => runAs(world.kit, main))
     await world.drive(() => this.fork !== undefined || this.exit !== undefined, { deadline })
     if (this.fork === undefined) {
@@ -169,26 +182,36 @@ class Run {
       return
     }
     this.arrive()
-    const isServed = () => this.unfinished.size === 0 || watch.failure !== undefined
+    const isServed = () => this.done === this.plan.requests.length || watch.failure !== undefined
     if (!await world.drive(isServed, { deadline, patience: this.setup.patience })) {
-      watch.failure ??= { _tag: "Stuck", requests: Array.from(this.unfinished), steps: world.steps }
+      watch.failure ??= { _tag: "Stuck", requests: Array.from(this.running), steps: world.steps }
     }
     const later = world.timers.now + 60_000
     const isOver = () => watch.failure !== undefined || (world.quiet && (world.timers.next ?? Infinity) > later)
     await world.drive(isOver, { deadline, steps: 5_000 })
   }
 
-  /** Has fibers give back what they hold and share with the next run: a permit, a lock. */
+  /** Lets a run that found something run out, and has fibers give back what they share with the next run: a permit, a lock. */
   private async end(deadline: number): Promise<void> {
+    const limits = {
+      deadline: Math.max(deadline, machineTime() + 100),
+      steps: 20_000,
+      patience: Math.min(this.setup.patience, 100)
+    }
+    if (this.fork !== undefined && this.watch.failure?._tag !== "Stuck") {
+      this.world.timers.dropStarts()
+      await this.world.drive(() => this.running.size === 0, limits)
+    }
     for (const fiber of this.started.filter((fiber) => !engine.isDone(fiber))) {
       fiber.unsafeInterruptAsFork(fiber.id())
     }
     this.finish()
-    await this.world.drive(() => this.exit !== undefined && this.started.every(engine.isDone), {
-      deadline: Math.max(deadline, machineTime() + 100),
-      steps: 20_000,
-      patience: Math.min(this.setup.patience, 100)
-    })
+    await this.world.drive(() => this.exit !== undefined && this.started.every(engine.isDone), limits)
+  }
+
+  private outcome(): Outcome {
+    const { failure, recording: { trace }, steps: { lines } } = this.watch
+    return { failure, steps: this.world.steps, choices: this.choices.slice(), trace: lines.slice(), fibers: trace }
   }
 
   async execute(): Promise<Outcome> {
@@ -200,14 +223,7 @@ class Run {
     }
     try {
       await this.serve(deadline)
-      const { failure, recording: { trace }, steps: { lines } } = this.watch
-      const outcome = {
-        failure,
-        steps: this.world.steps,
-        choices: this.choices.slice(),
-        trace: lines.slice(),
-        fibers: trace
-      }
+      const outcome = this.outcome()
       await this.end(deadline)
       return outcome
     } finally {

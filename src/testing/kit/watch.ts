@@ -20,8 +20,8 @@ import { Steps } from "./steps.js"
 
 /** What the requests of one run see. */
 export class Watch implements Observer {
-  readonly steps = new Steps()
-  readonly recording = new Recording((fiber) => this.steps.nameOfFiber(fiber))
+  readonly steps: Steps = new Steps()
+  readonly recording: Recording = new Recording((fiber) => this.steps.nameOfFiber(fiber))
   failure: Failure | undefined
   private readonly canaries = new Canaries()
   private readonly taken = new Map<number, () => ReadonlyArray<string>>()

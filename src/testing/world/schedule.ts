@@ -7,9 +7,8 @@ import type { AnyFiber } from "../internals.js"
 import { machineTime } from "./clock.js"
 import { currentOwner, ownerOf, runAs, runStep } from "./owner.js"
 import type { Owner } from "./owner.js"
-import type { Draws } from "./random.js"
-import { real, Timers } from "./timers.js"
-import type { Timer } from "./timers.js"
+import type { Choices, Draws } from "./random.js"
+import { real, Timer, Timers } from "./timers.js"
 
 /** Something that is ready to run. */
 export interface Job {
@@ -21,6 +20,8 @@ export interface Job {
   /** Through what, where that is known. */
   readonly via: string | undefined
   readonly fiber: AnyFiber | undefined
+  /** See {@link Choices}. */
+  readonly rank: number
 }
 
 /** What a world tells while it runs. */
@@ -46,7 +47,7 @@ export interface Limits {
 /** A controlled world. */
 export class World {
   steps = 0
-  readonly timers = new Timers()
+  readonly timers: Timers = new Timers()
   readonly kit: Owner = { world: this, request: undefined }
   /** What else could be done at each step, beside running what is ready. */
   extra: () => Job | undefined = () => undefined
@@ -58,7 +59,7 @@ export class World {
   private announced: AnyFiber | undefined
   private quantum = Infinity
   private root: Owner | undefined
-  constructor(readonly schedule: Draws, private readonly chance: Draws, readonly observer: Observer) {}
+  constructor(readonly choices: Choices, private readonly chance: Draws, readonly observer: Observer) {}
 
   /** What `Math.random` gives. */
   random(): number {
@@ -99,7 +100,8 @@ export class World {
       // a fiber's own promise code goes on in the step of whoever settled the promise
       by: running === owner ? this.root ?? running : running,
       via: this.explain?.(),
-      fiber
+      fiber,
+      rank: this.choices.rank(owner.request)
     })
   }
 
@@ -110,28 +112,33 @@ export class World {
   private take(): Job | undefined {
     if (this.quiet) {
       const due = this.timers.next
-      const extra = due === undefined || this.schedule.next(2) === 0 || !this.isNear(due) ? this.extra() : undefined
+      const extra = due === undefined || !this.isNear(due) || this.choices.next(2, undefined) === 0
+        ? this.extra()
+        : undefined
       if (extra !== undefined || due === undefined) {
         return extra
       }
       this.timers.now = due
     }
-    const due = this.timers.due
-    const ready = this.jobs.length + due.length
-    // one more than there is: something that nobody in the run waits for happens first
-    const choice = this.schedule.next(ready + 1)
-    return choice < ready ? this.pick(choice, due) : this.extra() ?? this.skip() ?? this.pick(0, due)
+    const ready = [...this.jobs, ...this.timers.due]
+    const first = ready[this.choices.first(ready)]!
+    // now and then something that nobody in the run waits for happens before
+    const isLate = this.choices.next(ready.length + 1, first.owner.request) === ready.length
+    return (isLate ? this.extra() ?? this.skip(first.owner) : undefined) ?? this.remove(first)
   }
 
-  private pick(choice: number, due: ReadonlyArray<Timer>): Job {
-    const timer = due[choice - this.jobs.length]
-    return timer === undefined ? this.jobs.splice(choice, 1)[0]! : this.fire(timer)
+  private remove(ready: Job | Timer): Job {
+    if (ready instanceof Timer) {
+      return this.fire(ready)
+    }
+    this.jobs.splice(this.jobs.indexOf(ready), 1)
+    return ready
   }
 
   /** The process was busy for so long that the next timer is due as well. */
-  private skip(): Job | undefined {
+  private skip({ request }: Owner): Job | undefined {
     const { later } = this.timers
-    if (later === undefined || this.schedule.next(4) !== 3 || !this.isNear(later)) {
+    if (later === undefined || !this.isNear(later) || this.choices.next(4, request) !== 3) {
       return undefined
     }
     this.timers.now = later
@@ -145,15 +152,14 @@ export class World {
 
   /** What can follow a job without a break, so that their microtasks mingle: a fiber of the same batch, a new request. */
   private takeAnother(): Job | undefined {
-    const starts = this.timers.due.filter(({ kind }) => kind === "start")
-    const choice = this.schedule.next(this.jobs.length + starts.length + 1)
-    return choice < this.jobs.length + starts.length ? this.pick(choice, starts) : undefined
+    const ready = [...this.jobs, ...this.timers.due.filter(({ kind }) => kind === "start")]
+    return ready.length === 0 ? undefined : this.remove(ready[this.choices.first(ready)]!)
   }
 
   private fire(timer: Timer): Job {
     this.timers.remove(timer)
-    const { kind, owner } = timer
-    return { run: () => timer.fire(), owner, kind, by: undefined, via: "a timer", fiber: undefined }
+    const { kind, owner, rank } = timer
+    return { run: () => timer.fire(), owner, kind, by: undefined, via: "a timer", fiber: undefined, rank }
   }
 
   // ---------------------------------------------------------------------------------------------------------------
@@ -168,8 +174,8 @@ export class World {
     this.running = job.fiber
     this.announced = undefined
     // now and then a fiber must let others go on in the middle of its work
-    const cut = job.fiber !== undefined && this.schedule.next(8) === 7
-    this.quantum = cut ? 1 + this.schedule.next(16) : Infinity
+    const cut = job.fiber !== undefined && this.choices.next(8, job.owner.request) === 7
+    this.quantum = cut ? 1 + this.choices.next(16, job.owner.request) : Infinity
     try {
       runStep(job.owner, job.run)
     } catch (error) {
@@ -191,7 +197,7 @@ export class World {
       if (job !== undefined) {
         idle = 0
         this.runOne(job)
-        const another = this.schedule.next(4) === 3 && !done() ? this.takeAnother() : undefined
+        const another = this.choices.next(4, job.owner.request) === 3 && !done() ? this.takeAnother() : undefined
         if (another !== undefined) {
           this.runOne(another)
         }

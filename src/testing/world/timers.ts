@@ -10,14 +10,18 @@ import { currentOwner } from "./owner.js"
 import type { Owner } from "./owner.js"
 import { swap } from "./swap.js"
 
+type Name = `${"set" | "clear"}${"Timeout" | "Interval" | "Immediate"}`
+
+const { clearImmediate, clearInterval, clearTimeout, setImmediate, setInterval, setTimeout } = globalThis
+
 /** The timers of the machine. */
-export const real = {
-  setTimeout: globalThis.setTimeout,
-  setInterval: globalThis.setInterval,
-  setImmediate: globalThis.setImmediate,
-  clearTimeout: globalThis.clearTimeout,
-  clearInterval: globalThis.clearInterval,
-  clearImmediate: globalThis.clearImmediate
+export const real: Pick<typeof globalThis, Name> = {
+  setTimeout,
+  setInterval,
+  setImmediate,
+  clearTimeout,
+  clearInterval,
+  clearImmediate
 }
 
 // the longest there is: it only keeps a process alive
@@ -58,6 +62,11 @@ export class Timers {
     this.waiting = []
   }
 
+  /** Lets nobody start any more. */
+  dropStarts(): void {
+    this.waiting = this.waiting.filter(({ kind }) => kind !== "start")
+  }
+
   /** The time of the next one. */
   get next(): number | undefined {
     return this.waiting[0]?.due
@@ -86,6 +95,8 @@ export class Timers {
 /** A timer, as Node's own are to those who hold one. */
 export class Timer {
   due: number
+  /** See {@link Choices}. */
+  readonly rank: number
   private counted = true
   private readonly context: AsyncContext = internals.capture()
   constructor(
@@ -98,6 +109,7 @@ export class Timer {
     private readonly number: number
   ) {
     this.due = timers.now + delay
+    this.rank = owner.world.choices.rank(owner.request)
   }
 
   /** Runs the callback in the async context that the timer was set in. */
