@@ -6,7 +6,7 @@
 export { isolationTest } from "./testing/kit/isolation.js"
 export { perRun } from "./testing/kit/options.js"
 export type { IsolationOptions } from "./testing/kit/options.js"
-export type { Failure, Leak } from "./testing/kit/outcome.js"
+export type { Failure, Leak, Waits, Wake } from "./testing/kit/outcome.js"
 export { IsolationError } from "./testing/kit/report.js"
 export type { IsolationFinding, IsolationReport } from "./testing/kit/report.js"
 export type { DefaultValues, RequestName, Storage, Subject, TestRequest } from "./testing/kit/request.js"

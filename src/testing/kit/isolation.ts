@@ -1,6 +1,7 @@
 /**
  * The isolation test: many requests at once, through one interleaving after another, until one sees another's value.
  */
+import * as stack from "../trace/stack.js"
 import { seedsOf, setupOf } from "./options.js"
 import type { IsolationOptions, Setup } from "./options.js"
 import type { Outcome } from "./outcome.js"
@@ -12,7 +13,6 @@ import type { IsolationReport } from "./report.js"
 import type { AnyRequest, DefaultValues, RequestName, Subject } from "./request.js"
 import { run } from "./run.js"
 import { search } from "./search.js"
-import * as stack from "./stack.js"
 
 // tests of one file run at once, and a world's timers are the process's
 let last: Promise<unknown> = Promise.resolve()

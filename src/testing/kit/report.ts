@@ -3,7 +3,7 @@
  */
 import { inspect } from "node:util"
 import type { Trace } from "../trace/record.js"
-import type { Failure, Leak } from "./outcome.js"
+import type { Failure, Leak, Waits } from "./outcome.js"
 import { encode } from "./plan.js"
 import type { Found } from "./search.js"
 import type { Failed } from "./shrink.js"
@@ -103,6 +103,34 @@ const leakRows = ({ key, owner, read, reader, seen, taken, value, woken }: Leak)
     : row("woken", `${woken.by} woke ${reader}${woken.via === undefined ? "" : `, through ${woken.via}`}`)
 ]
 
+// of Effect up to 3.22.4
+const defective = [
+  "a Pool",
+  "a Mailbox",
+  "an RcMap",
+  "an RcRef",
+  "a ScopedCache",
+  "a Semaphore",
+  "a concurrent forEach",
+  "a batch of requests",
+  "a TReentrantLock"
+]
+
+const waitsRows = ({ at, on, request, woken }: Waits): ReadonlyArray<string> => {
+  const known = on.filter((primitive) => defective.includes(primitive))
+  return [
+    ...on.length === 0 && at.length === 0 ? [] : [
+      row("waits", `${request} waits on ${on.length === 0 ? "a callback" : on.join(", in ")}`, ...at.slice(0, 3))
+    ],
+    woken === undefined
+      ? row("woken", `nobody woke ${request}`)
+      : row("woken", `${woken.by} woke ${request} last${woken.via === undefined ? "" : `, through ${woken.via}`}`),
+    ...known.length === 0 ? [] : [
+      row("known", `Effect 3 has defects in ${known.join(" and ")}: see the page "Found with it" of the guide`)
+    ]
+  ]
+}
+
 const failureRows = (failure: Failure): ReadonlyArray<string> => {
   switch (failure._tag) {
     case "Leak": {
@@ -119,6 +147,7 @@ const failureRows = (failure: Failure): ReadonlyArray<string> => {
         `${requests.length} request${requests.length === 1 ? "" : "s"} did not end in time` +
         ` (${names}${requests.length > 5 ? ", …" : ""})`,
         "",
+        ...failure.waits.flatMap(waitsRows),
         row("mend", "raise timeLimit, if the subject waits for a socket, a file or a long computation")
       ]
     }

@@ -8,6 +8,7 @@ import * as Random from "effect/Random"
 import * as compat from "../../compat.js"
 import { inEmptyContext } from "../internals.js"
 import type { AnyFiber } from "../internals.js"
+import * as stack from "../trace/stack.js"
 import { machineTime } from "../world/clock.js"
 import * as engine from "../world/engine.js"
 import { open } from "../world/open.js"
@@ -22,7 +23,6 @@ import type { Setup } from "./options.js"
 import type { Outcome } from "./outcome.js"
 import type { Plan } from "./plan.js"
 import type { AnyRequest } from "./request.js"
-import * as stack from "./stack.js"
 import { Watch } from "./watch.js"
 
 // who uses chance: each has streams of its own, and those of one shift are far from those of the next
@@ -184,7 +184,7 @@ class Run {
     this.arrive()
     const isServed = () => this.done === this.plan.requests.length || watch.failure !== undefined
     if (!await world.drive(isServed, { deadline, patience: this.setup.patience })) {
-      watch.failure ??= { _tag: "Stuck", requests: Array.from(this.running), steps: world.steps }
+      watch.stuck(Array.from(this.running), world.steps)
     }
     const later = world.timers.now + 60_000
     const isOver = () => watch.failure !== undefined || (world.quiet && (world.timers.next ?? Infinity) > later)

@@ -6,12 +6,7 @@ import { ownerOf } from "../world/owner.js"
 import type { Owner } from "../world/owner.js"
 import type { Job } from "../world/schedule.js"
 import { nameOf } from "./canary.js"
-
-/** Who made a request go on, and through what. */
-export interface Wake {
-  readonly by: string
-  readonly via: string | undefined
-}
+import type { Wake } from "./outcome.js"
 
 /** An owner, as a report names it. */
 export const nameOfOwner = ({ request }: Owner): string => request === undefined ? "the kit" : nameOf(request)

@@ -8,14 +8,15 @@ import * as Logger from "effect/Logger"
 import * as internals from "../internals.js"
 import type { AnyFiber } from "../internals.js"
 import { Recording } from "../trace/record.js"
+import * as stack from "../trace/stack.js"
+import { whereIs } from "../trace/where.js"
 import { currentOwner, ownerOf } from "../world/owner.js"
 import type { Owner } from "../world/owner.js"
 import type { Job, Observer } from "../world/schedule.js"
 import { Canaries, nameOf } from "./canary.js"
 import type { Finding } from "./canary.js"
 import type { Setup } from "./options.js"
-import type { Failure } from "./outcome.js"
-import * as stack from "./stack.js"
+import type { Failure, Waits } from "./outcome.js"
 import { Steps } from "./steps.js"
 
 /** What the requests of one run see. */
@@ -108,6 +109,22 @@ export class Watch implements Observer {
         this.see(request, getStore(), "in a watched AsyncLocalStorage, when its fiber went on")
       }
     }
+  }
+
+  /** The run does not go on, and these requests have not ended. */
+  stuck(requests: ReadonlyArray<number>, steps: number): void {
+    const waits = requests.slice(0, 2).map((request): Waits => {
+      // the youngest first: what a request forked, it waits for
+      const fibers = this.recording.unfinished.filter(([fiber]) => ownerOf(fiber)?.request === request).toReversed()
+      const places = fibers.slice(0, 4).map(([fiber, waiting]) => whereIs(fiber, waiting))
+      return {
+        request: nameOf(request),
+        on: places[0]?.primitives ?? [],
+        at: Array.from(new Set(places.flatMap(({ lines }) => lines))),
+        woken: this.steps.wakeOf(request)
+      }
+    })
+    this.failure ??= { _tag: "Stuck", requests, steps, waits }
   }
 
   threw(error: unknown, { request }: Owner): void {

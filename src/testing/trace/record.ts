@@ -11,6 +11,7 @@ import * as engine from "../world/engine.js"
 import { draw } from "./draw.js"
 import { lineOf } from "./event.js"
 import type { TraceEvent } from "./event.js"
+import type { Waiting } from "./where.js"
 
 /** A recorded run. */
 export interface Trace {
@@ -39,6 +40,8 @@ interface Lane {
   maps: Maps
   ran: boolean
   ended: boolean
+  async: object | undefined
+  commits: ReadonlyArray<unknown>
 }
 
 /** Writes a trace. */
@@ -51,7 +54,15 @@ export class Recording implements engine.Recorder, engine.Interceptor {
   private lane(fiber: AnyFiber): Lane {
     let lane = this.lanes.get(fiber)
     if (lane === undefined) {
-      lane = { name: this.nameOf(fiber, this.lanes.size + 1), state: undefined, maps: noMaps, ran: false, ended: false }
+      lane = {
+        name: this.nameOf(fiber, this.lanes.size + 1),
+        state: undefined,
+        maps: noMaps,
+        ran: false,
+        ended: false,
+        async: undefined,
+        commits: []
+      }
       this.lanes.set(fiber, lane)
     }
     return lane
@@ -112,8 +123,20 @@ export class Recording implements engine.Recorder, engine.Interceptor {
     }
   }
 
-  operation(fiber: AnyFiber): void {
+  operation(fiber: AnyFiber, effect: Effect.Effect<unknown, unknown>): void {
     this.look(fiber)
+    const operation = effect as unknown as { readonly _op: string; readonly effect_instruction_i0: unknown }
+    if (operation._op === "Async") {
+      this.lane(fiber).async = operation
+    } else if (operation._op === "Commit") {
+      const lane = this.lane(fiber)
+      lane.commits = [operation.effect_instruction_i0, ...lane.commits.slice(0, 3)]
+    }
+  }
+
+  /** The fibers that have not ended, with what they wait on. */
+  get unfinished(): ReadonlyArray<readonly [fiber: AnyFiber, waiting: Waiting]> {
+    return Array.from(this.lanes).filter(([, { ended }]) => !ended)
   }
 
   join(fiber: AnyFiber, child: AnyFiber): void {

@@ -67,8 +67,8 @@ export interface Recorder {
   end(fiber: AnyFiber): void
   resume(fiber: AnyFiber): void
   suspend(fiber: AnyFiber): void
-  /** The fiber is about to do its next operation. */
-  operation(fiber: AnyFiber): void
+  /** The fiber is about to do an operation. */
+  operation(fiber: AnyFiber, effect: Effect.Effect<unknown, unknown>): void
   /** `fiber` takes over what `child`, which has ended, hands on. */
   join(fiber: AnyFiber, child: AnyFiber): void
 }
@@ -109,8 +109,8 @@ const RecordingSupervisor =
         this.recorder.suspend(fiber)
       }
 
-      override onEffect(fiber: AnyFiber): void {
-        this.recorder.operation(fiber)
+      override onEffect(fiber: AnyFiber, effect: Effect.Effect<unknown, unknown>): void {
+        this.recorder.operation(fiber, effect)
       }
     })()
 

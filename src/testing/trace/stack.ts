@@ -87,13 +87,17 @@ const primitives: ReadonlyArray<readonly [RegExp, string]> = [
 ]
 
 // in a bundle, a file of ours is everybody's
-const own = /\/testing\/kit\/stack\.[jt]s/.test(import.meta.url) ? pathOf(new URL("../..", import.meta.url).href) : "//"
+const own = /\/testing\/trace\/stack\.[jt]s/.test(import.meta.url)
+  ? pathOf(new URL("../..", import.meta.url).href)
+  : "//"
 
-function pathOf(name: string): string {
+/** A file's path, however it is named. */
+export function pathOf(name: string): string {
   return name.startsWith("file:") ? fileURLToPath(name) : name
 }
 
-const isUsers = (file: string): boolean =>
+/** Whether a file is a user's: neither the engine's, nor the runner's, nor ours. */
+export const isUsers = (file: string): boolean =>
   file !== "" && !/[\\/]node_modules[\\/]|^node:|^internal\/|^\[|^</.test(file) && !pathOf(file).startsWith(own)
 
 const placeOf = (line: string): string | undefined => {
@@ -101,7 +105,11 @@ const placeOf = (line: string): string | undefined => {
   if (name === undefined || position === undefined) {
     return undefined
   }
-  const path = pathOf(name)
+  return `${shortPath(pathOf(name))}${position}`
+}
+
+/** A path as it is read in a message: from the folder that the process runs in. */
+export const shortPath = (path: string): string => {
   const short = isAbsolute(path) ? relative(process.cwd(), path) : path
-  return `${short.startsWith("..") ? path : short.split(sep).join("/")}${position}`
+  return short.startsWith("..") ? path : short.split(sep).join("/")
 }
