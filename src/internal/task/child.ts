@@ -2,11 +2,13 @@
  * Child tasks: what they start with, and what they hand back.
  */
 import { forkState, mapRefs } from "../effect3/refs.js"
-import { emptyState, type State, taskId } from "../effect3/state.js"
+import { emptyState, type State, taskId, withService, withStacks } from "../effect3/state.js"
 import type { Entries } from "../map/entries.js"
 import { received } from "../map/join.js"
-import { markOf } from "../map/mark.js"
+import { markOf, remarked, startOf } from "../map/mark.js"
+import { makeRegion } from "../map/region.js"
 import { withAmbient } from "../region/ambient.js"
+import type { Attaching } from "../region/provide.js"
 import { startedState } from "../region/start.js"
 import { ownBeforeWrite, runners, writeRef } from "./access.js"
 import { locate, wholeOf } from "./current.js"
@@ -30,6 +32,15 @@ export const childState = (): State => {
 /** The state that a task starts with, with maps of its own. Throws a `ForkError` where one cannot be made. */
 export const startedStateOf = (task: Task, state: State): State =>
   startedState(state, { id: taskId, owner: task, writer: task })
+
+/** A state of a task in which a context is attached. */
+export const attachedState = (state: State, { seed, spec: { definition, ref }, tag }: Attaching, task: Task): State => {
+  const region = makeRegion({ definition, seed, kind: "provide", tag })
+  return withStacks(state, [
+    [ref, [[taskId, remarked(seed, startOf(region, task))]]],
+    withService(state, definition.key, region, taskId)
+  ])
+}
 
 /** Makes a promise task. Throws a `ForkError` where a map of its own cannot be made. */
 export const makeTask = (state: State): Task => {

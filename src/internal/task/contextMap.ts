@@ -5,17 +5,15 @@ import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { KeyNotFoundError, NotAttachedError } from "../../errors.js"
 import { checkFunction } from "../argument.js"
-import { taskId, withService, withStacks } from "../effect3/state.js"
 import type { Bag, Entries } from "../map/entries.js"
 import { bagFromInput, checkKey, fromInput, fromObject } from "../map/entries.js"
 import type { Change } from "../map/held.js"
-import { remarked, startOf } from "../map/mark.js"
-import { isLinked, makeRegion } from "../map/region.js"
+import { isLinked } from "../map/region.js"
 import type { ContextSpec } from "../region/context.js"
 import { clear, mapIn, remove } from "../region/context.js"
 import { ownBeforeWrite, runners } from "./access.js"
 import { cacheOf, currentCache, remember, setCached, startWith } from "./cache.js"
-import { childState, makeTask, startedStateOf, stateForChild } from "./child.js"
+import { attachedState, childState, makeTask, startedStateOf, stateForChild } from "./child.js"
 import { currentOrThrow, locate, runIn } from "./current.js"
 import { noteStarts } from "./defaults.js"
 import type { Runner } from "./task.js"
@@ -77,13 +75,7 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
   /** Runs code as a task of its own, attached to the context with these entries. */
   const runWithSeed = <A>(bag: Bag, f: () => A): A => {
     noteStarts()
-    const task: Task = new Task(() => {
-      const region = makeRegion({ definition, seed: fromObject(bag), kind: "provide", tag })
-      return withStacks(state, [
-        [ref, [[taskId, remarked(region.seed, startOf(region, task))]]],
-        withService(state, id, region, taskId)
-      ])
-    })
+    const task: Task = new Task(() => attachedState(state, { spec, seed: fromObject(bag), tag }, task))
     const state = startedStateOf(task, childState())
     if (!isLinked(definition)) {
       startWith(task, ref, bag)

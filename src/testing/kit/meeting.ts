@@ -15,7 +15,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as STM from "effect/STM"
 import * as TRef from "effect/TRef"
-import type { Draws } from "./random.js"
+import type { Draws } from "../world/random.js"
 
 interface Place {
   readonly kind: string

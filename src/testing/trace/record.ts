@@ -5,14 +5,13 @@ import * as Effect from "effect/Effect"
 import type * as Exit from "effect/Exit"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import { allEntries, isAttachment } from "../internal/attachment.js"
-import type { Entries } from "../internal/attachment.js"
-import * as engine from "../internal/engine.js"
-import { specOf } from "../internal/spec.js"
-import type { Tagged } from "../internal/spec.js"
+import * as internals from "../internals.js"
+import type { AnyFiber, Entries } from "../internals.js"
+import * as engine from "../world/engine.js"
+import { draw } from "./draw.js"
 import { lineOf } from "./event.js"
 import type { TraceEvent } from "./event.js"
-import { draw } from "./picture.js"
+import type { Waiting } from "./where.js"
 
 /** A recorded run. */
 export interface Trace {
@@ -37,37 +36,54 @@ const noMaps: Maps = new Map()
 
 interface Lane {
   readonly name: string
-  state: engine.State | undefined
+  state: unknown
   maps: Maps
   ran: boolean
   ended: boolean
+  async: object | undefined
+  commits: ReadonlyArray<unknown>
 }
 
 /** Writes a trace. */
 export class Recording implements engine.Recorder, engine.Interceptor {
   readonly events: Array<TraceEvent> = []
-  private readonly lanes = new Map<engine.AnyFiber, Lane>()
-  private readonly wakers = new Map<engine.AnyFiber, engine.AnyFiber>()
-  constructor(readonly nameOf: (fiber: engine.AnyFiber, index: number) => string) {}
+  private readonly lanes = new Map<AnyFiber, Lane>()
+  private readonly wakers = new Map<AnyFiber, AnyFiber>()
+  constructor(readonly nameOf: (fiber: AnyFiber, index: number) => string) {}
 
-  private lane(fiber: engine.AnyFiber): Lane {
+  private lane(fiber: AnyFiber): Lane {
     let lane = this.lanes.get(fiber)
     if (lane === undefined) {
-      lane = { name: this.nameOf(fiber, this.lanes.size + 1), state: undefined, maps: noMaps, ran: false, ended: false }
+      lane = {
+        name: this.nameOf(fiber, this.lanes.size + 1),
+        state: undefined,
+        maps: noMaps,
+        ran: false,
+        ended: false,
+        async: undefined,
+        commits: []
+      }
       this.lanes.set(fiber, lane)
     }
     return lane
   }
 
-  /** The fiber whose region is recorded has started before it. */
-  begin(fiber: engine.AnyFiber): Lane {
+  /** Records what happens to the fiber that runs an effect, and to all that the effect starts. */
+  record<A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> {
+    return Effect.withFiberRuntime((fiber) => {
+      this.begin(fiber).ran = true
+      return engine.withRecorder(effect, this)
+    })
+  }
+
+  private begin(fiber: AnyFiber): Lane {
     const lane = this.lane(fiber)
-    lane.state = engine.stateOf(fiber)
-    lane.maps = mapsOf(fiber)
+    lane.state = internals.stateOf(fiber)
+    lane.maps = internals.mapsOf(fiber)
     return lane
   }
 
-  start(fiber: engine.AnyFiber, parent: engine.AnyFiber | undefined): void {
+  start(fiber: AnyFiber, parent: AnyFiber | undefined): void {
     const lane = this.begin(fiber)
     if (parent !== undefined && this.lanes.has(parent)) {
       this.look(parent)
@@ -79,14 +95,14 @@ export class Recording implements engine.Recorder, engine.Interceptor {
     })
   }
 
-  end(fiber: engine.AnyFiber): void {
+  end(fiber: AnyFiber): void {
     this.look(fiber)
     const lane = this.lane(fiber)
     lane.ended = true
     this.events.push({ kind: "end", fiber: lane.name })
   }
 
-  resume(fiber: engine.AnyFiber): void {
+  resume(fiber: AnyFiber): void {
     const lane = this.lane(fiber)
     // its parent's fork is what a fiber runs after first
     const waker = lane.ran ? this.wakers.get(fiber) : undefined
@@ -100,23 +116,35 @@ export class Recording implements engine.Recorder, engine.Interceptor {
     this.look(fiber)
   }
 
-  suspend(fiber: engine.AnyFiber): void {
+  suspend(fiber: AnyFiber): void {
     if (!this.lane(fiber).ended) {
       this.look(fiber)
       this.events.push({ kind: "suspend", fiber: this.lane(fiber).name })
     }
   }
 
-  operation(fiber: engine.AnyFiber): void {
+  operation(fiber: AnyFiber, effect: Effect.Effect<unknown, unknown>): void {
     this.look(fiber)
+    const operation = effect as unknown as { readonly _op: string; readonly effect_instruction_i0: unknown }
+    if (operation._op === "Async") {
+      this.lane(fiber).async = operation
+    } else if (operation._op === "Commit") {
+      const lane = this.lane(fiber)
+      lane.commits = [operation.effect_instruction_i0, ...lane.commits.slice(0, 3)]
+    }
   }
 
-  join(fiber: engine.AnyFiber, child: engine.AnyFiber): void {
+  /** The fibers that have not ended, with what they wait on. */
+  get unfinished(): ReadonlyArray<readonly [fiber: AnyFiber, waiting: Waiting]> {
+    return Array.from(this.lanes).filter(([, { ended }]) => !ended)
+  }
+
+  join(fiber: AnyFiber, child: AnyFiber): void {
     this.events.push({ kind: "join", fiber: this.lane(fiber).name, other: this.lane(child).name })
   }
 
   /** The fiber has just seen a value of another request. */
-  leak(fiber: engine.AnyFiber, other: string, key: string, value: unknown): void {
+  leak(fiber: AnyFiber, other: string, key: string, value: unknown): void {
     this.look(fiber)
     this.events.push({ kind: "leak", fiber: this.lane(fiber).name, other, key, value })
   }
@@ -125,23 +153,23 @@ export class Recording implements engine.Recorder, engine.Interceptor {
     return false
   }
 
-  scheduleTask(_task: () => void, fiber: engine.AnyFiber | undefined): boolean {
-    const waker = engine.currentFiber()
+  scheduleTask(_task: () => void, fiber: AnyFiber | undefined): boolean {
+    const waker = internals.currentFiber()
     if (fiber !== undefined && waker !== undefined) {
       this.wakers.set(fiber, waker)
     }
     return false
   }
 
-  private look(fiber: engine.AnyFiber): void {
+  private look(fiber: AnyFiber): void {
     const lane = this.lane(fiber)
-    const state = engine.stateOf(fiber)
+    const state = internals.stateOf(fiber)
     if (lane.state === state) {
       return
     }
     const before = lane.maps
     lane.state = state
-    lane.maps = mapsOf(fiber)
+    lane.maps = internals.mapsOf(fiber)
     for (const [context, entries] of lane.maps) {
       const former = before.get(context)
       if (former === undefined) {
@@ -183,27 +211,15 @@ export class Recording implements engine.Recorder, engine.Interceptor {
   }
 }
 
-const mapsOf = (fiber: engine.AnyFiber): Maps => {
-  const maps = new Map<string, Entries>()
-  for (const service of engine.servicesOfFiber(fiber)) {
-    if (isAttachment(service)) {
-      const value = engine.valueOfFiber(fiber, specOf(service.tag as Tagged).ref)
-      maps.set(service.definition.key, allEntries(value, service))
-    }
-  }
-  return maps
-}
-
 /**
  * Runs an effect and records what happens to its fibers: attach, fork, join, set, suspend, resume. Costs a look at the
  * context maps before every operation, so it is for tests and for finding out.
  */
 export const trace = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Traced<A, E>, never, R> =>
-  engine.withFiber((fiber) => {
+  Effect.suspend(() => {
     const recording = new Recording((_, index) => `#${index}`)
-    recording.begin(fiber).ran = true
     const stop = engine.intercept(recording)
-    return engine.withRecorder(Effect.exit(effect), recording).pipe(
+    return recording.record(Effect.exit(effect)).pipe(
       Effect.ensuring(Effect.sync(stop)),
       Effect.map((exit) => ({ exit, trace: recording.trace }))
     )

@@ -3,7 +3,8 @@
  *
  * The method is delta debugging (Zeller, "Yesterday, my program worked. Today, it does not. Why?", 1999).
  */
-import type { Failure, Outcome, Plan } from "./run.js"
+import type { Failure, Outcome } from "./outcome.js"
+import type { Plan } from "./plan.js"
 
 /** A plan that fails, and how. */
 export interface Failed {
