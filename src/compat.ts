@@ -168,7 +168,7 @@ export const make = <Self, Id extends string, Shape, Seed = Shape>(
     forkEffect(runnerAt("runFork"), effect, options)
   return Object.assign(map, {
     runFork,
-    runPromise: async (effect: Effect.Effect<unknown, unknown, any>, options?: running.EffectOptions) =>
+    runPromise: (effect: Effect.Effect<unknown, unknown, any>, options?: running.EffectOptions) =>
       toPromise(runFork(effect, options))
   }) as unknown as ContextMap<Self, Shape, Seed>
 }
@@ -233,7 +233,6 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
   fs: Fs
 ): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
   const functions = Array.from(fs)
-  functions.forEach((f) => checkFunction("compat.all", f, "compat.all([async () => { … }])"))
   // each with a value of its function's
   return Promise.all(functions.map((f) => forkFunction("compat.all", f))) as Promise<any>
 }
@@ -381,7 +380,7 @@ export const within =
  * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => hello ann
  * ```
  */
-export const runPromise = async <A, E, R>(
+export const runPromise = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
   options?: RunOptions | RuntimeOptions<any>
 ): Promise<A> => toPromise(runFork(effect, options))

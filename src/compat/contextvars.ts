@@ -124,7 +124,8 @@ const current: Local<Held | undefined> = locals.makeLocal<Held | undefined>("con
   inherit: (own, outer, inTask) =>
     outer === undefined || own?.from === "given" || (!inTask && own?.from === "task")
       ? own
-      : hold(outer.cell.entries, inTask ? "task" : "program")
+      // not the run's own: a runtime that is built in the run takes along what it sets, and not what the run was started with
+      : hold(outer.cell.entries, "program")
 })
 
 const entriesOf = (runner: Runner): Entries => {

@@ -4,8 +4,7 @@
  */
 import * as effect from "effect"
 import * as Scheduler from "effect/Scheduler"
-import type { BridgeHooks } from "./bridge.js"
-import { isBridged } from "./bridge.js"
+import type { BridgeHooks } from "./hooks.js"
 import type { AnyFiber } from "./fiber.js"
 import { internalsOf, stateOf } from "./fiber.js"
 import type { State } from "./state.js"
@@ -22,33 +21,32 @@ const limiting: ReadonlyArray<unknown> = /* @__PURE__ */ (() => [
 ])()
 
 /** The state for which a fiber's limit is known. Effect's schedulers look it up before every operation. */
-interface Limit {
-  state: State | undefined
-  operations: number
+const limit: { state: State | undefined; operations: number } = { state: undefined, operations: 0 }
+
+/** Forgets the state of a fiber that has run. */
+export const forgetLimit = (): void => {
+  limit.state = undefined
 }
 
 export class BridgedScheduler implements Scheduler.Scheduler {
-  readonly limit: Limit = { state: undefined, operations: 0 }
-
   constructor(readonly hooks: BridgeHooks, readonly inner: Scheduler.Scheduler) {}
 
   // runs before every operation
   shouldYield(fiber: AnyFiber): number | false {
-    const { limit } = this
     return stateOf(fiber) === limit.state && fiber.currentOpCount < limit.operations ? false : this.decide(fiber)
   }
 
   scheduleTask(task: Scheduler.Task, priority: number, fiber?: AnyFiber): void {
-    this.limit.state = undefined
     this.inner.scheduleTask(this.hooks.schedule(task, fiber), priority, fiber)
   }
 
   private decide(fiber: AnyFiber): number | false {
-    const { hooks: { running }, inner, limit } = this
+    const { hooks, inner } = this
+    const { running } = hooks
     if (running?.fiber !== fiber) {
       // A fiber that runs outside its own async context (in a region that has just got the bridge) is sent through the
       // scheduler once, before it runs anything.
-      return RuntimeFlags.cooperativeYielding(internalsOf(fiber).currentRuntimeFlags as never) && isBridged(fiber)
+      return RuntimeFlags.cooperativeYielding(internalsOf(fiber).currentRuntimeFlags as never) && hooks.isBridged(fiber)
         ? fiber.getFiberRef(FiberRef.currentSchedulingPriority)
         : inner.shouldYield(fiber)
     }

@@ -30,33 +30,37 @@ export const withBehind = (own: Entries, behind: Cell | undefined): Entries => {
   return all
 }
 
-/** A layer for a task that is about to write. `writer` is what lives for as long as the task can write. */
-export const makeLayer = (entries: Entries, behind: Cell | undefined, writer: object): Cell => ({
-  entries,
-  parent: folded(behind),
-  writer: new WeakRef(writer)
-})
+/** A layer for a task. `writer` is what lives for as long as the task can write. */
+export const makeLayer = (entries: Entries, behind: Cell | undefined, writer: object): Cell => {
+  const parent = folded(behind)
+  return { entries, parent, writer: new WeakRef(writer), depth: parent === undefined ? 0 : parent.depth + 1 }
+}
 
 const isFixed = ({ writer }: Cell): boolean => writer === undefined || writer.deref() === undefined
 
-// Folding copies entries, so it waits until it gets rid of several layers at once.
 const enough = 8
 
+/** What is behind a new layer, with those cells in one that nobody can write any more. */
 const folded = (behind: Cell | undefined): Cell | undefined => {
-  const layers: Array<Cell> = []
-  for (let cell = behind; cell !== undefined; cell = cell.parent) {
-    layers.push(cell)
-  }
-  const moving = layers.findLastIndex((cell) => !isFixed(cell)) + 1
-  if (layers.length - moving < enough) {
+  // at 8, 16, 32, and so on: the work grows no faster than what there is to look at
+  const depth = behind === undefined ? 0 : behind.depth + 1
+  if (behind === undefined || depth < enough || (depth & (depth - 1)) !== 0) {
     return behind
   }
-  const fixed: Cell = { entries: withBehind(HashMap.empty(), layers[moving]), parent: undefined, writer: undefined }
-  // what may still change stays in front: the layers themselves are read by others, and now have less behind them
-  const last = layers[moving - 1]
-  if (last === undefined) {
+  const cells: Array<Cell> = []
+  for (let cell: Cell | undefined = behind; cell !== undefined; cell = cell.parent) {
+    cells.push(cell)
+  }
+  const last = cells.findLastIndex((cell) => !isFixed(cell)) + 1
+  if (last === cells.length) {
+    return behind
+  }
+  const fixed: Cell = { entries: withBehind(HashMap.empty(), cells[last]), parent: undefined, writer: undefined, depth: 0 }
+  if (last === 0) {
     return fixed
   }
-  ;(last as { parent: Cell | undefined }).parent = fixed
+  // what may still change stays in front: others read it too, and now have less behind it
+  ;(cells[last - 1] as { parent: Cell | undefined }).parent = fixed
+  ;(behind as { depth: number }).depth = last
   return behind
 }

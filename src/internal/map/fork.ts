@@ -7,6 +7,7 @@
  */
 import * as HashMap from "effect/HashMap"
 import { ForkError } from "../../errors.js"
+import { makeLayer } from "./chain.js"
 import type { Entries } from "./entries.js"
 import { absent } from "./entries.js"
 import type { Mark, Owner } from "./mark.js"
@@ -107,6 +108,6 @@ export const detach = (value: Entries, owner: Owner, writer: object): Entries =>
   return remarked(value, {
     ...mark,
     owner,
-    layer: { entries: value, parent: mark.layer.parent, writer: new WeakRef(writer) }
+    layer: makeLayer(value, mark.layer.parent, writer)
   })
 }

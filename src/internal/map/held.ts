@@ -133,6 +133,16 @@ const writable = (holder: Holder, definition: Definition): Entries => {
   return remarked(current, startOf(region, holder.owner))
 }
 
+/**
+ * The value of a task that is about to start a child under `chain`: with a layer of its own, for the child to read what the
+ * task writes later.
+ */
+export const withLayer = (holder: Holder, definition: Definition): Entries => {
+  const value = writable(holder, definition)
+  const mark = markOf(value)!
+  return isOwn(mark, holder.owner) ? holder.value : marked(fresh(none), takeOver(mark, none, none, holder))
+}
+
 /** A change of a map: the same map where it changes nothing, else one that is nobody else's. */
 export type Change = (own: Entries, region: Region) => Entries
 

@@ -26,8 +26,15 @@ export const withChanges = (map: Entries, base: Entries, after: Entries): Entrie
 export const received = (holder: Holder, other: Entries): Entries =>
   withMerged({ ...holder, value: withAttached(holder, other) }, other)
 
-const withMerged = (holder: Holder, other: Entries): Entries => {
+/** What another task holds, without the regions of layers that are over. */
+const withoutClosed = (other: Entries): Entries => {
+  const mark = markOf(other)
+  return mark?.outer !== undefined && mark.region.closed ? withoutClosed(mark.outer) : other
+}
+
+const withMerged = (holder: Holder, received: Entries): Entries => {
   const { service, value } = holder
+  const other = withoutClosed(received)
   const mark = markOf(other)
   if (mark?.base === undefined) {
     return value

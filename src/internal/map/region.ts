@@ -29,6 +29,8 @@ export interface Cell {
   readonly parent: Cell | undefined
   /** Who writes it, while somebody can. None where it never changes again. */
   readonly writer: WeakRef<object> | undefined
+  /** How many cells are behind it, counted when it was made. */
+  readonly depth: number
 }
 
 /** A context attached somewhere. */
@@ -61,7 +63,7 @@ export const makeRegion = (options: Pick<Region, "definition" | "seed" | "kind" 
     seed: options.seed,
     kind: options.kind,
     tag: options.tag,
-    cell: { entries: options.seed, parent: undefined, writer: undefined },
+    cell: { entries: options.seed, parent: undefined, writer: undefined, depth: 0 },
     named: undefined as never,
     service: undefined,
     closed: false
@@ -79,6 +81,9 @@ export const isRegion = (service: unknown): service is Region => isTagged(servic
 
 /** Whether tasks read maps that others may change. */
 export const isLinked = ({ fork }: Definition): boolean => fork === "share" || fork === "chain"
+
+/** Whether something is done where a child starts: under `copy` and `share` it goes on with its parent's value. */
+export const hasStart = ({ fork }: Definition): boolean => fork !== "copy" && fork !== "share"
 
 /** Whether a child's map is made when it starts, and not read from its parent's. */
 export const isDerived = ({ fork }: Definition): boolean => fork === "deepCopy" || typeof fork === "function"

@@ -13,7 +13,7 @@ import type { Entries } from "../map/entries.js"
 import { withoutEnded } from "../map/fork.js"
 import { markOf, remarked, startOf } from "../map/mark.js"
 import type { Region } from "../map/region.js"
-import { isDerived, makeRegion } from "../map/region.js"
+import { hasStart, makeRegion } from "../map/region.js"
 import type { ContextSpec } from "./context.js"
 import { change, regionServiceOf } from "./fibers.js"
 import { withStart } from "./start.js"
@@ -28,7 +28,7 @@ export interface Attaching {
 const enter = (fiber: AnyFiber, { spec: { ref } }: Attaching, region: Region, outer?: Entries): Array<Change> => {
   const id = fiber.id()
   const own = remarked(region.seed, startOf(region, id, outer))
-  return [alone(ref, own, id), ...isDerived(region.definition) ? withStart(stateOf(fiber), id) : []]
+  return [alone(ref, own, id), ...hasStart(region.definition) ? withStart(stateOf(fiber), id) : []]
 }
 
 /** Runs an effect with a context attached, and leaves nothing of it behind. */
@@ -39,7 +39,7 @@ export const provide = <A, E, R>(effect: Effect.Effect<A, E, R>, attaching: Atta
     const { seed, spec: { definition, ref }, tag } = attaching
     const region = makeRegion({ definition, seed, kind: "provide", tag })
     const state = stateOf(fiber)
-    const before = [held(state, ref), heldServices(state), ...isDerived(definition) ? [heldSupervisor(state)] : []]
+    const before = [held(state, ref), heldServices(state), ...hasStart(definition) ? [heldSupervisor(state)] : []]
     change(fiber, [...enter(fiber, attaching, region), withService(state, definition.key, region, fiber.id())])
     return Effect.flatMap(Effect.exit(restore(effect)), (exit) => {
       change(currentFiber()!, before)

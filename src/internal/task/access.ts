@@ -17,7 +17,7 @@ import type { FiberSource, Runner, Whole } from "./task.js"
 import { stateNow, type Task } from "./task.js"
 
 /** Who a task is, for its maps. */
-const selfOf = (task: Whole): Self => {
+export const selfOf = (task: Whole): Self => {
   const { fiber } = task
   return fiber === undefined
     ? { id: taskId, owner: (task as Task).owner, writer: task }

@@ -3,10 +3,11 @@
  */
 import * as async from "#async"
 import type { AsyncContext } from "../async/types.js"
-import type { BridgeHooks } from "../effect3/bridge.js"
-import { evaluate, keepBridged, useHooks } from "../effect3/bridge.js"
+import { evaluate, isBridged, keepBridged, useHooks } from "../effect3/bridge.js"
 import type { AnyFiber, FiberEffect } from "../effect3/fiber.js"
 import { isChildOf, isDone, isFiberRun, stateOf } from "../effect3/fiber.js"
+import type { BridgeHooks } from "../effect3/hooks.js"
+import { forgetLimit } from "../effect3/scheduler.js"
 import { memoMapOf } from "../effect3/scope.js"
 import { globalValue } from "../global.js"
 import { ambientFrom, ambientOf, setAmbient } from "../region/ambient.js"
@@ -152,6 +153,10 @@ class TaskBridge implements BridgeHooks {
     return shared.running
   }
 
+  isBridged(fiber: AnyFiber): boolean {
+    return isBridged(fiber)
+  }
+
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void {
     startFiber(fiber, parent)
     if (parent === undefined) {
@@ -214,6 +219,7 @@ class TaskBridge implements BridgeHooks {
       bridged.context.runInAsyncScope(runSlice, undefined, bridged, effect)
     } finally {
       shared.running = before
+      forgetLimit()
     }
   }
 

@@ -9,15 +9,27 @@ import { markOf, remarked, startOf } from "../map/mark.js"
 import { makeRegion } from "../map/region.js"
 import { withAmbient } from "../region/ambient.js"
 import type { Attaching } from "../region/provide.js"
-import { startedState } from "../region/start.js"
-import { ownBeforeWrite, runners, writeRef } from "./access.js"
+import { parentState, startedState } from "../region/start.js"
+import { ownBeforeWrite, replaceState, runners, selfOf, writeRef } from "./access.js"
 import { locate, wholeOf } from "./current.js"
 import { stateOfParent } from "./local.js"
 import type { Runner } from "./task.js"
-import { Task } from "./task.js"
+import { stateNow, Task } from "./task.js"
+
+/** Under `chain`: gives a task what its children are to read of it. */
+const linkToChildren = (runner: Runner): void => {
+  const task = wholeOf(runner)
+  const state = stateNow(task)
+  const linked = parentState(state, selfOf(task))
+  if (linked !== state) {
+    ownBeforeWrite(runner)
+    replaceState(runner, parentState(stateNow(task), selfOf(task)))
+  }
+}
 
 /** The state of a task, for a child to start from. */
 export const stateForChild = (runner: Runner): State => {
+  linkToChildren(runner)
   const state = stateOfParent(runner)
   const { fiber } = wholeOf(runner)
   return forkState(fiber === undefined ? state : withAmbient(state, fiber))
@@ -51,6 +63,12 @@ export const makeTask = (state: State): Task => {
 
 /** A child of the running task; a task of its own where none is known. */
 export const startTask = (): Task => makeTask(childState())
+
+/** Whether a state has contexts that merge. */
+export const merges = (state: State): boolean =>
+  Array.from(state.locals).some(([ref, [[, value]]]) =>
+    mapRefs.has(ref) && markOf(value as Entries)?.region.definition.join === "merge"
+  )
 
 /** Hands on what a child that has succeeded changed in the contexts that merge. */
 export const mergeChild = (parent: Runner, child: State): void => {

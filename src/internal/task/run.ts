@@ -11,9 +11,9 @@ import { stateOf } from "../effect3/fiber.js"
 import { runFork as runForkIn, toError } from "../effect3/run.js"
 import type { State } from "../effect3/state.js"
 import { useBridge } from "./bridge.js"
-import { makeTask, mergeChild, stateForChild } from "./child.js"
+import { makeTask, mergeChild, merges, stateForChild } from "./child.js"
 import { capture, currentOrThrow, runIn } from "./current.js"
-import type { Runner } from "./task.js"
+import type { Runner, Task } from "./task.js"
 
 /** A context that a task can be started in: it gives itself to the task's state. */
 export interface TaskContext {
@@ -45,17 +45,24 @@ export const forkFunction = <A>(
   f: (signal: AbortSignal) => A | PromiseLike<A>,
   { context, signal = new AbortController().signal }: StartOptions & { readonly signal?: AbortSignal } = {}
 ): Promise<A> => {
-  checkFunction(operation, f, `${operation}(async () => { … })`)
   const runner = currentOrThrow(operation)
-  const parent = capture(runner)
-  const state = install(operation, stateForChild(runner), context)
-  return new Promise<A>((resolve, reject) => {
+  try {
+    checkFunction(operation, f, `${operation}(async () => { … })`)
+    const state = install(operation, stateForChild(runner), context)
     const child = makeTask(state)
-    runIn(child, async () => f(signal)).then((value) => {
-      mergeChild(parent, child.state)
-      resolve(value)
-    }).catch(reject)
-  })
+    const result = runIn(child, async () => f(signal))
+    return merges(state) ? thenMerge(result, child, capture(runner)) : result
+  } catch (error) {
+    // it is the child that fails: its map could not be made, or there is nothing to run
+    return Promise.reject(error)
+  }
+}
+
+// apart, so that a child which does not merge keeps nothing of its parent
+const thenMerge = async <A>(result: Promise<A>, child: Task, parent: Runner): Promise<A> => {
+  const value = await result
+  mergeChild(parent, child.state)
+  return value
 }
 
 /** Runs an effect as a child of a task, and gives its fiber. */
@@ -65,17 +72,14 @@ export const forkEffect = <A, E>(
   { context, runtime, signal }: EffectOptions = {}
 ): Fiber.RuntimeFiber<A, E> => {
   useBridge()
-  const parent = capture(runner)
   const state = install("compat.runFork", stateForChild(runner), context)
   const provided = runtime === undefined
     ? effect
     : Effect.provide(effect, runtime as Runtime.Runtime<any>) as Effect.Effect<A, E>
   const fiber = runForkIn<A, E>(withBridge(state), provided)
-  fiber.addObserver((exit) => {
-    if (exit._tag === "Success") {
-      mergeChild(parent, stateOf(fiber))
-    }
-  })
+  if (merges(state)) {
+    mergeAtEnd(fiber, capture(runner))
+  }
   if (signal !== undefined) {
     const abort = () => fiber.unsafeInterruptAsFork(fiber.id())
     signal.addEventListener("abort", abort)
@@ -86,6 +90,13 @@ export const forkEffect = <A, E>(
   }
   return fiber
 }
+
+const mergeAtEnd = (fiber: Fiber.RuntimeFiber<unknown, unknown>, parent: Runner): void =>
+  fiber.addObserver((exit) => {
+    if (exit._tag === "Success") {
+      mergeChild(parent, stateOf(fiber))
+    }
+  })
 
 /** The promise of a fiber's value. */
 export const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
