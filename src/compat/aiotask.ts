@@ -28,8 +28,8 @@ import type { Definition, Region, Strategy } from "../internal/map/region.js"
 import { makeRegion } from "../internal/map/region.js"
 import { ownBeforeWrite, runners } from "../internal/task/access.js"
 import { startTask } from "../internal/task/child.js"
-import { noteStarts } from "../internal/task/defaults.js"
 import { currentOrThrow, runIn } from "../internal/task/current.js"
+import { noteStarts } from "../internal/task/defaults.js"
 import * as locals from "../internal/task/local.js"
 import type { Runner } from "../internal/task/task.js"
 
@@ -175,7 +175,10 @@ export const run: {
   <A, E, R>(effect: Effect.Effect<A, E, R>, factory?: TaskFactory): Effect.Effect<A, E, R>
 } = (code: (() => unknown) | Effect.Effect<unknown, unknown, unknown>, factory: TaskFactory = taskFactory): any => {
   if (!factories.includes(factory)) {
-    throw invalidArgument("aiotask.run takes taskFactory, copyingTaskFactory or chainmapTaskFactory as its factory", factory)
+    throw invalidArgument(
+      "aiotask.run takes taskFactory, copyingTaskFactory or chainmapTaskFactory as its factory",
+      factory
+    )
   }
   if (typeof code === "function") {
     noteStarts()

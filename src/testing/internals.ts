@@ -43,10 +43,12 @@ export const stateOf: (fiber: AnyFiber) => unknown = fibers.stateOf
 
 /** The maps of a fiber, by the key of their context. */
 export const mapsOf = (fiber: AnyFiber): ReadonlyMap<string, Entries> =>
-  new Map(attachedTo(fiber).map(({ definition, tag }) => {
-    const { ref } = specOf("isolationTest", tag as never)
-    return [definition.key, allEntries(regions.fibers.holderOf(fiber, { definition, ref }))]
-  }))
+  new Map(
+    attachedTo(fiber).map(({ definition, tag }) => {
+      const { ref } = specOf("isolationTest", tag as never)
+      return [definition.key, allEntries(regions.fibers.holderOf(fiber, { definition, ref }))]
+    })
+  )
 
 /** A task in which a context is attached. */
 export const makeTask = <Self, Id extends string, Shape, Seed = Shape>(

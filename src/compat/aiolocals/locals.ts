@@ -12,8 +12,8 @@ import { NoTaskError } from "../../errors.js"
 import { invalidArgument } from "../../internal/argument.js"
 import type { Local as TaskLocal } from "../../internal/effect3/refs.js"
 import { startTask } from "../../internal/task/child.js"
-import { noteStarts } from "../../internal/task/defaults.js"
 import { currentOrThrow, isOutside, runIn } from "../../internal/task/current.js"
+import { noteStarts } from "../../internal/task/defaults.js"
 import { makeLocal, valueIn, writeIn } from "../../internal/task/local.js"
 import * as bags from "../../internal/task/properties.js"
 import type { Task } from "../../internal/task/task.js"
@@ -27,7 +27,9 @@ export interface State {
 export type States = HashMap.HashMap<object, State>
 
 /** The states that a task has. */
-export const contexts: TaskLocal<States> = makeLocal<States>("aiocontext/compat/aiolocals", HashMap.empty(), { fork: (states) => states })
+export const contexts: TaskLocal<States> = makeLocal<States>("aiocontext/compat/aiolocals", HashMap.empty(), {
+  fork: (states) => states
+})
 
 const keys = new WeakMap<object, object>()
 

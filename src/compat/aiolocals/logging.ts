@@ -118,7 +118,10 @@ export const configureLogging = (options: LoggingOptions): Logging => {
 const checkedLogging = (options: LoggingOptions): LoggingOptions & { readonly level: Level } => {
   const { level = "debug", pino, service } = options ?? {}
   if (typeof service !== "string") {
-    throw invalidArgument(`configureLogging takes the service's name, as in configureLogging({ service: "shop" })`, service)
+    throw invalidArgument(
+      `configureLogging takes the service's name, as in configureLogging({ service: "shop" })`,
+      service
+    )
   }
   if (!Object.hasOwn(levels, level)) {
     throw invalidArgument(`configureLogging: level is "debug", "info", "warn" or "error"`, level)

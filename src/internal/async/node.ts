@@ -41,8 +41,7 @@ class Frame implements AsyncContext {
 }
 
 /** The async context of this moment: of all storages of the process, not only ours. */
-export const capture = (): AsyncContext =>
-  frames === undefined ? new AsyncResource("aiocontext") : new Frame(frames)
+export const capture = (): AsyncContext => frames === undefined ? new AsyncResource("aiocontext") : new Frame(frames)
 
 /** An async context in which no storage has a value. */
 export const root: AsyncContext = /* @__PURE__ */ capture()

@@ -15,7 +15,10 @@ export interface Running {
 /** What a bridge does when the engine starts, runs and suspends fibers. */
 export interface BridgeHooks {
   readonly running: Running | undefined
+  /** Whether a fiber is under a bridge. */
   isBridged(fiber: AnyFiber): boolean
+  /** Sees to it that a fiber under a bridge is run and watched by it. Tells whether it is under one. */
+  keepBridged(fiber: AnyFiber): boolean
   /** A child is about to start. `parent` is undefined for the root of a run. */
   start(fiber: AnyFiber, parent: AnyFiber | undefined): void
   /** What to schedule so that a task runs in the async context that it belongs to. */

@@ -4,7 +4,7 @@
 import * as effect from "effect"
 import * as Differ from "effect/Differ"
 import { globalValue } from "../global.js"
-import { type Entries, absent } from "../map/entries.js"
+import { absent, type Entries } from "../map/entries.js"
 import { fork } from "../map/fork.js"
 import type { Holder } from "../map/held.js"
 import * as joins from "../map/join.js"

@@ -7,7 +7,7 @@ import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Runtime from "effect/Runtime"
 import { globalValue } from "../global.js"
-import { type State, servicesOf } from "./state.js"
+import { servicesOf, type State } from "./state.js"
 
 /** Starts a fiber with this very state. It can be interrupted, wherever the state is from. */
 export const runFork = <A, E>(state: State, effect: Effect.Effect<A, E, unknown>): Fiber.RuntimeFiber<A, E> =>

@@ -4,9 +4,9 @@
  */
 import * as effect from "effect"
 import * as Scheduler from "effect/Scheduler"
-import type { BridgeHooks } from "./hooks.js"
 import type { AnyFiber } from "./fiber.js"
 import { internalsOf, stateOf } from "./fiber.js"
+import type { BridgeHooks } from "./hooks.js"
 import type { State } from "./state.js"
 
 import FiberRef = effect.FiberRef

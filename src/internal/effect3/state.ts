@@ -33,7 +33,10 @@ const internals = <A>(ref: Ref<A>): RefInternals<A> => ref as unknown as RefInte
 export const emptyState: State = /* @__PURE__ */ FiberRefs.empty()
 
 /** The fiber that promise tasks write as: older than every fiber that comes after it. */
-export const taskId: Id = /* @__PURE__ */ effect.GlobalValue.globalValue("aiocontext/taskId", () => FiberId.unsafeMake())
+export const taskId: Id = /* @__PURE__ */ effect.GlobalValue.globalValue(
+  "aiocontext/taskId",
+  () => FiberId.unsafeMake()
+)
 
 /** The value that a ref has where none was given to it. */
 export const initialOf = <A>(ref: Ref<A>): A => internals(ref).initial

@@ -55,11 +55,16 @@ const folded = (behind: Cell | undefined): Cell | undefined => {
   if (last === cells.length) {
     return behind
   }
-  const fixed: Cell = { entries: withBehind(HashMap.empty(), cells[last]), parent: undefined, writer: undefined, depth: 0 }
+  const fixed: Cell = {
+    entries: withBehind(HashMap.empty(), cells[last]),
+    parent: undefined,
+    writer: undefined,
+    depth: 0
+  }
   if (last === 0) {
     return fixed
-  }
-  // what may still change stays in front: others read it too, and now have less behind it
+  } // what may still change stays in front: others read it too, and now have less behind it
+
   ;(cells[last - 1] as { parent: Cell | undefined }).parent = fixed
   ;(behind as { depth: number }).depth = last
   return behind

@@ -37,7 +37,10 @@ export const checkEntries = (operation: string, entries: unknown): object => {
   const isKeyed = typeof entries === "object" && entries !== null && !Array.isArray(entries) &&
     (!(Symbol.iterator in entries) || HashMap.isHashMap(entries))
   if (!isKeyed || Object.getOwnPropertySymbols(entries).some((key) => Object.propertyIsEnumerable.call(entries, key))) {
-    throw invalidArgument(`${operation} takes entries with strings as keys, as in ${operation}({ user: "ann" })`, entries)
+    throw invalidArgument(
+      `${operation} takes entries with strings as keys, as in ${operation}({ user: "ann" })`,
+      entries
+    )
   }
   return entries
 }

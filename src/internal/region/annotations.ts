@@ -132,4 +132,3 @@ export const annotationLayer = (options: Annotated): Layer.Layer<never> =>
     },
     services: Context.empty
   }))
-

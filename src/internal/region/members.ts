@@ -63,8 +63,10 @@ export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec) => 
       }),
       () => effect,
       (before) =>
-        changing("locally", (own) =>
-          HashMap.reduce(before, own, (map, entry, key) => HashMap.modifyAt(map, key, () => entry)))
+        changing(
+          "locally",
+          (own) => HashMap.reduce(before, own, (map, entry, key) => HashMap.modifyAt(map, key, () => entry))
+        )
     )
   }
 

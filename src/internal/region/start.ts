@@ -11,7 +11,7 @@ import { failAtStart, setState, stateOf } from "../effect3/fiber.js"
 import { forkState, mapRefs } from "../effect3/refs.js"
 import type { Change, State } from "../effect3/state.js"
 import { serviceOf, withStacks } from "../effect3/state.js"
-import { supervised, StartSupervisor } from "../effect3/supervisor.js"
+import { StartSupervisor, supervised } from "../effect3/supervisor.js"
 import { globalValue } from "../global.js"
 import type { Entries } from "../map/entries.js"
 import type { Holder } from "../map/held.js"
@@ -48,7 +48,11 @@ export const startedState = (state: State, self: TaskSelf): State => withMaps(st
 
 /** The state of a task that is about to start a child, with what the child reads of it. */
 export const parentState = (state: State, self: TaskSelf): State =>
-  withMaps(state, self, (holder, definition) => definition.fork === "chain" ? withLayer(holder, definition) : holder.value)
+  withMaps(
+    state,
+    self,
+    (holder, definition) => definition.fork === "chain" ? withLayer(holder, definition) : holder.value
+  )
 
 const selfOf = (fiber: AnyFiber): TaskSelf => ({ id: fiber.id(), owner: fiber.id(), writer: fiber })
 

@@ -8,7 +8,7 @@ import { alone, serviceOf, taskId, valueOf, withStacks } from "../effect3/state.
 import type { Entries } from "../map/entries.js"
 import { detach } from "../map/fork.js"
 import type { Region } from "../map/region.js"
-import { type Self, annotated } from "../region/annotations.js"
+import { annotated, type Self } from "../region/annotations.js"
 import type { Access } from "../region/context.js"
 import { fibers } from "../region/fibers.js"
 import { wholeOf } from "./current.js"

@@ -7,8 +7,8 @@ import { BridgeError } from "../../errors.js"
 import { checkFunction, invalidArgument } from "../argument.js"
 import type { AsyncContext } from "../async/types.js"
 import { withFiber } from "../effect3/fiber.js"
-import { bridgedOf } from "./bridge.js"
 import { capture, currentOrThrow, runIn } from "./current.js"
+import { bridgedOf } from "./starters.js"
 import { shared } from "./task.js"
 
 /** A function that runs functions in the task of this moment, with every `AsyncLocalStorage` as it is now. */
@@ -58,7 +58,8 @@ export const bindEmitter = <E extends Emitter>(emitter: E): E => {
   }
   const inTask = makeSnapshot("compat.bindEmitter")
   /** Node takes a listener away by the function that it stands for: see `EventEmitter.listeners`. */
-  const standing = (listener: Listener, bound: Listener): Listener => Object.assign(named(bound, listener), { listener })
+  const standing = (listener: Listener, bound: Listener): Listener =>
+    Object.assign(named(bound, listener), { listener })
 
   for (const name of adding) {
     const add = methods[name]

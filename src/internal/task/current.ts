@@ -3,8 +3,8 @@
  */
 import * as async from "#async"
 import { BridgeError, NoTaskError } from "../../errors.js"
-import { isBridged } from "../effect3/bridge.js"
 import { currentFiber, stateOf } from "../effect3/fiber.js"
+import { isBridged } from "../effect3/supervision.js"
 import type { BridgedFiber, Runner, Whole } from "./task.js"
 import { runIn as runInTask, shared, Task, TaskPart } from "./task.js"
 

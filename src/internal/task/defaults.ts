@@ -7,7 +7,8 @@ import type { State } from "../effect3/state.js"
 import { taskId, withStacks } from "../effect3/state.js"
 import { StartSupervisor, supervised } from "../effect3/supervisor.js"
 import { globalValue } from "../global.js"
-import { noteStart, useBridge } from "./bridge.js"
+import { useBridge } from "./bridge.js"
+import { noteStart } from "./starters.js"
 
 const defaults = /* @__PURE__ */ globalValue("aiocontext/defaults", () => ({ bridges: 0, notes: false }))
 

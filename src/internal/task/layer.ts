@@ -3,12 +3,13 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import type { Bridge } from "../effect3/bridge.js"
+import type { Bridge } from "../effect3/supervision.js"
 import { enterBridge, leaveBridge } from "../effect3/bridge.js"
 import { currentFiber } from "../effect3/fiber.js"
 import { withFinalizer } from "../effect3/scope.js"
-import { inherit, useBridge } from "./bridge.js"
+import { useBridge } from "./bridge.js"
 import { closeBridge, openBridge } from "./defaults.js"
+import { inherit } from "./starters.js"
 
 /**
  * A layer with the bridge in it. It takes note of the fiber before the building of layers first suspends it, which is
