@@ -3,10 +3,10 @@
  */
 import * as Context from "effect/Context"
 import * as Layer from "effect/Layer"
-import type { Bridge } from "../effect3/supervision.js"
 import { enterBridge, leaveBridge } from "../effect3/bridge.js"
 import { currentFiber } from "../effect3/fiber.js"
 import { withFinalizer } from "../effect3/scope.js"
+import type { Bridge } from "../effect3/supervision.js"
 import { useBridge } from "./bridge.js"
 import { closeBridge, openBridge } from "./defaults.js"
 import { inherit } from "./starters.js"
