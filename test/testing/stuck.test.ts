@@ -22,7 +22,7 @@ const subjects: Record<string, Effect.Effect<unknown>> = {
   })),
   "a Mailbox": Effect.gen(function*() {
     const mailbox = yield* Mailbox.make<string>()
-    yield* mailbox.take
+    yield* Effect.orDie(mailbox.take)
   }),
   "a Semaphore": Effect.gen(function*() {
     const semaphore = yield* Effect.makeSemaphore(1)
