@@ -34,7 +34,8 @@ const app = await Application.bootstrap({
     "src/compat.ts",
     "src/errors.ts",
     ...filesIn("src/compat", ".ts"),
-    ...present("src/testing.ts")
+    ...present("src/testing.ts"),
+    ...present("src/testing/vitest.ts")
   ],
   projectDocuments: [...filesIn("docs/guide", ".md"), ...filesIn("docs", ".md"), ...present("CHANGELOG.md")],
   readme: present("README.md")[0] ?? "none",

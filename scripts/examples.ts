@@ -85,7 +85,7 @@ const saysOf = (line: string): ReadonlyArray<string> => {
 }
 
 const isTest = (code: ReadonlyArray<string>): boolean =>
-  code.some((line) => /^import .* from "(@effect\/)?vitest"/.test(line))
+  code.some((line) => /^import .* from "(@effect\/|aiocontext\/testing\/)?vitest"/.test(line))
 
 const examplesIn = (path: string): ReadonlyArray<Example> => {
   const source = relative(root, path)

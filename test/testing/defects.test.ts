@@ -1,17 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
-import { IsolationError, isolationTest } from "aiocontext/testing"
+import { isolationTest } from "aiocontext/testing"
+import type { IsolationError } from "aiocontext/testing"
 import { Effect } from "effect"
 import { AsyncLocalStorage } from "node:async_hooks"
 import { setTimeout as sleep } from "node:timers/promises"
-
-const finding = async (test: Promise<unknown>): Promise<IsolationError> => {
-  const error = await test.then(() => undefined, (error: unknown) => error)
-  if (!(error instanceof IsolationError)) {
-    throw new Error(`the kit found nothing: ${String(error)}`)
-  }
-  return error
-}
+import { errorOf } from "./errors.js"
 
 const expectLeak = ({ finding: { seed, shrunk }, leak, message }: IsolationError, key: string) => {
   expect(seed).toBeLessThanOrEqual(20)
@@ -39,12 +33,11 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
         yield* Effect.sleep(5)
         return current
       })
-    const error = await finding(isolationTest((request) =>
+    const error = await errorOf(isolationTest((request) =>
       Effect.gen(function*() {
         return request.observe(yield* handler(request.values.user))
       })
     ))
-    console.info(error.message)
     expectLeak(error, "user")
     expect(error.leak?.read[0]).toContain("test/testing/defects.test.ts")
     expect(error.leak?.taken[0]).toContain("test/testing/defects.test.ts")
@@ -52,12 +45,11 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
 
   it("the same in an async handler, across a bare await", async () => {
     let current = ""
-    const error = await finding(isolationTest(async (request) => {
+    const error = await errorOf(isolationTest(async (request) => {
       current = request.values.tenant
       await Promise.resolve()
       return request.observe(current)
     }))
-    console.info(error.message)
     expectLeak(error, "tenant")
   })
 
@@ -67,8 +59,7 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
       yield* Effect.yieldNow()
       return storage.getStore()?.user
     })
-    const error = await finding(isolationTest(() => subject, { storages: [storage], bridge: false }))
-    console.info(error.message)
+    const error = await errorOf(isolationTest(() => subject, { storages: [storage], bridge: false }))
     expect(error.leak?.read[0]).toContain("test/testing/defects.test.ts")
     expect(error.finding.seed).toBeLessThanOrEqual(20)
     expect((await isolationTest(() => subject, { storages: [storage], seeds: 3 })).seeds).toHaveLength(3)
@@ -76,12 +67,11 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
 
   it("a shared Map", async () => {
     const session = new Map<string, string>()
-    const error = await finding(isolationTest(async (request) => {
+    const error = await errorOf(isolationTest(async (request) => {
       session.set("user", request.values.user)
       await sleep(3)
       return { answer: { user: session.get("user") } }
     }))
-    console.info(error.message)
     expectLeak(error, "user")
     expect(error.leak?.seen).toContain(".answer.user")
   })
@@ -89,7 +79,7 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
   it("a memoized value, computed in the first request's context", async () => {
     let memo: Effect.Effect<string, never, Request> | undefined
     const greeting = Effect.map(Request.get("user"), (user) => `Hello, ${user}`)
-    const error = await finding(isolationTest(
+    const error = await errorOf(isolationTest(
       (request) =>
         Effect.gen(function*() {
           memo ??= yield* Effect.cached(greeting)
@@ -102,7 +92,6 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
         }
       }
     ))
-    console.info(error.message)
     expectLeak(error, "user")
   })
 
@@ -118,20 +107,19 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
           }, 2)
         }
       })
-    const error = await finding(isolationTest(async (request) => request.observe(await load()), {
+    const error = await errorOf(isolationTest(async (request) => request.observe(await load()), {
       context: Request,
       reset: () => {
         waiting = []
       }
     }))
-    console.info(error.message)
     expectLeak(error, "tenant")
   })
 
   it("a timer that fires after its request ended, and writes", async () => {
     const connection = { user: "" }
     const semaphore = Effect.unsafeMakeSemaphore(1)
-    const error = await finding(isolationTest((request) =>
+    const error = await errorOf(isolationTest((request) =>
       semaphore.withPermits(1)(Effect.gen(function*() {
         connection.user = request.values.user
         yield* Effect.sleep(1)
@@ -142,7 +130,6 @@ describe.sequential("the kit finds", { timeout: 30_000 }, () => {
         return seen
       }))
     ))
-    console.info(error.message)
     expectLeak(error, "user")
   })
 })

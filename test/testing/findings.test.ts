@@ -1,16 +1,9 @@
 import { describe, expect, it } from "@effect/vitest"
-import { IsolationError, isolationTest, trace } from "aiocontext/testing"
-import type { DefaultValues, TestRequest } from "aiocontext/testing"
+import { isolationTest, trace } from "aiocontext/testing"
+import type { DefaultValues, IsolationError, TestRequest } from "aiocontext/testing"
 import { Deferred, Effect } from "effect"
 import { vi } from "vitest"
-
-const errorOf = async (test: Promise<unknown>): Promise<IsolationError> => {
-  const error = await test.then(() => undefined, (error: unknown) => error)
-  if (!(error instanceof IsolationError)) {
-    throw new Error(`the kit found nothing: ${String(error)}`)
-  }
-  return error
-}
+import { errorOf } from "./errors.js"
 
 /** The shrunk run that a failed test prints, as a reader copies it. */
 const printedReplay = ({ message }: IsolationError): string =>
@@ -36,7 +29,7 @@ describe.sequential("a printed replay gives", { timeout: 60_000 }, () => {
       })
   }
   for (const [name, subject] of Object.entries(subjects)) {
-    it(`${name} again, byte for byte`, async () => {
+    it(`${name} again, byte for byte`, async ({ expect }) => {
       const first = await errorOf(isolationTest(subject))
       const again = await errorOf(isolationTest(subject, { replay: printedReplay(first) }))
       expect(first.finding.trace.length).toBeGreaterThan(3)
@@ -44,6 +37,8 @@ describe.sequential("a printed replay gives", { timeout: 60_000 }, () => {
       expect(again.finding.failure).toEqual(first.finding.failure)
       expect(printedReplay(again)).toBe(printedReplay(first))
       expect(again.finding.fibers.text).toBe(first.finding.fibers.text)
+      await expect(first.message).toMatchFileSnapshot(`messages/found-${name.split(" ").at(-1)}.txt`)
+      await expect(again.message).toMatchFileSnapshot(`messages/replayed-${name.split(" ").at(-1)}.txt`)
     })
   }
 })

@@ -56,6 +56,21 @@ describe("trace", () => {
       expect(events).toHaveLength(recorded)
     }))
 
+  it.live("writes a lane for each fiber as a Mermaid diagram", () =>
+    Effect.gen(function*() {
+      const { trace: { mermaid } } = yield* trace(program)
+      expect(mermaid.split("\n").slice(0, 5)).toEqual([
+        "sequenceDiagram",
+        "  participant f0 as #35;1",
+        "  participant f1 as #35;2",
+        "  participant f2 as #35;3",
+        "  note over f0: attach id = j-1"
+      ])
+      for (const line of ["f0->>f1: fork", "f2-)f1: wakes", "note over f1: user = ann", "f1-->>f0: join"]) {
+        expect(mermaid).toContain(`  ${line}\n`)
+      }
+    }).pipe(Effect.provide(compat.layer)))
+
   it.live("draws a lane for each fiber, with its values", () =>
     Effect.gen(function*() {
       const { trace: { picture } } = yield* trace(program)

@@ -77,6 +77,21 @@ const runSeeds = async (
   }
 }
 
+/** Runs a subject through its seeds, for the test that stands at `site`. */
+export const testAt = (
+  site: string | undefined,
+  subject: (request: AnyRequest) => unknown,
+  options: IsolationOptions<any, any, any> = {}
+): Promise<IsolationReport> => {
+  const { replay, requests = 200 } = options
+  const setup = setupOf(subject, options)
+  return inTurn(() =>
+    replay === undefined
+      ? runSeeds(setup, seedsOf(options).map((seed) => planOf(seed, requests)), site)
+      : runReplay(setup, decode(replay), site)
+  )
+}
+
 /** Runs a subject through its seeds. */
 export const isolationTest: {
   <Self = never, ROut = never>(
@@ -87,16 +102,5 @@ export const isolationTest: {
     subject: Subject<Values, Self | ROut>,
     options: IsolationOptions<Self, Values, ROut> & { readonly values: (request: RequestName) => Values }
   ): Promise<IsolationReport>
-} = (
-  subject: (request: AnyRequest) => unknown,
-  options: IsolationOptions<any, any, any> = {}
-): Promise<IsolationReport> => {
-  const site = stack.callSite()
-  const { replay, requests = 200 } = options
-  const setup = setupOf(subject, options)
-  return inTurn(() =>
-    replay === undefined
-      ? runSeeds(setup, seedsOf(options).map((seed) => planOf(seed, requests)), site)
-      : runReplay(setup, decode(replay), site)
-  )
-}
+} = (subject: (request: AnyRequest) => unknown, options?: IsolationOptions<any, any, any>): Promise<IsolationReport> =>
+  testAt(stack.callSite(), subject, options)

@@ -9,7 +9,10 @@ import type { AnyRequest, DefaultValues, RequestName, Storage, TestRequest } fro
 export interface IsolationOptions<Self, Values, ROut> {
   /** The number of concurrent requests. Default: 200. */
   readonly requests?: number
-  /** How many seeds to go through, from 1, or which. Default: 20. */
+  /**
+   * How many seeds to go through, from 1, or which. Default: 20. The environment variable `AIOCONTEXT_SEEDS` replaces a
+   * number, for a longer run in CI.
+   */
   readonly seeds?: number | ReadonlyArray<number>
   /** One seed: the one that a failure printed, say. */
   readonly seed?: number
@@ -41,7 +44,18 @@ export const seedsOf = ({ seed, seeds = 20 }: IsolationOptions<any, any, any>): 
   if (seed !== undefined) {
     return [seed]
   }
-  return typeof seeds === "number" ? Array.from({ length: seeds }, (_, index) => index + 1) : seeds
+  if (typeof seeds !== "number") {
+    return seeds
+  }
+  const length = Number(process.env["AIOCONTEXT_SEEDS"] ?? seeds)
+  if (!Number.isInteger(length) || length < 1) {
+    throw new TypeError(
+      `AIOCONTEXT_SEEDS takes a number of seeds, as in AIOCONTEXT_SEEDS=1000, and got "${
+        process.env["AIOCONTEXT_SEEDS"]
+      }"`
+    )
+  }
+  return Array.from({ length }, (_, index) => index + 1)
 }
 
 type AnySubject = (request: AnyRequest) => unknown

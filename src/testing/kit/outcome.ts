@@ -53,6 +53,8 @@ export interface Outcome {
   readonly failure: Failure | undefined
   readonly steps: number
   readonly choices: ReadonlyArray<number>
+  /** The requests that began, in their order. */
+  readonly begun: ReadonlyArray<number>
   /** A line a step. */
   readonly trace: ReadonlyArray<string>
   /** What happened to the fibers of the requests, where the plan asks for it. */

@@ -38,6 +38,7 @@ class Run {
   private readonly started: Array<AnyFiber> = []
   /** The requests that have begun and not ended. */
   private readonly running = new Set<number>()
+  private readonly begun: Array<number> = []
   private done = 0
   private fork: engine.Fork | undefined
   private subject: ReturnType<Setup["makeSubject"]> = () => undefined
@@ -89,6 +90,7 @@ class Run {
     const { context, storages } = this.setup
     const request = this.request(index)
     this.running.add(index)
+    this.begun.push(index)
     const call = () => {
       const answer = context === undefined
         ? this.subject(request)
@@ -211,7 +213,14 @@ class Run {
 
   private outcome(): Outcome {
     const { failure, recording: { trace }, steps: { lines } } = this.watch
-    return { failure, steps: this.world.steps, choices: this.choices.slice(), trace: lines.slice(), fibers: trace }
+    return {
+      failure,
+      steps: this.world.steps,
+      choices: this.choices.slice(),
+      begun: this.begun.slice(),
+      trace: lines.slice(),
+      fibers: trace
+    }
   }
 
   async execute(): Promise<Outcome> {

@@ -40,7 +40,7 @@ export const search = async (setup: Setup, first: Failed, passed: Plan | undefin
   if (!isSame(again)) {
     return { smallest: first, state: "other" }
   }
-  const deadline = machineTime() + setup.limit
+  const deadline = machineTime() + 3 * setup.limit
   let left = attempts
   let spoiled = false
   const smallest = await shrink(again, async (plan) => {

@@ -93,15 +93,16 @@ const suspects = (failure: Failure): ReadonlyArray<ReadonlyArray<number>> => {
 }
 
 const fewerRequests = async (failed: Failed, attempt: Try): Promise<Failed> => {
-  const fails = withRequests(failed, attempt)
-  const { failure, plan } = failed
-  for (const requests of suspects(failure)) {
-    const few = await fails(requests)
+  for (const requests of suspects(failed.failure)) {
+    const few = await withRequests(failed, attempt)(requests)
     if (few !== undefined) {
       return few
     }
   }
-  return await minimize(plan.requests, fails) ?? failed
+  // who had not begun had no part in it, and who waits makes runs long
+  const begun = await withRequests(failed, attempt)(failed.outcome.begun) ?? failed
+  const plain = await shortest({ ...begun.plan, waiting: [] }, attempt) ?? begun
+  return await minimize(plain.plan.requests, withRequests(plain, attempt)) ?? plain
 }
 
 const fewerWaits = async (failed: Failed, attempt: Try): Promise<Failed> => {

@@ -9,7 +9,7 @@ import * as internals from "../internals.js"
 import type { AnyFiber } from "../internals.js"
 import { Recording } from "../trace/record.js"
 import * as stack from "../trace/stack.js"
-import { whereIs } from "../trace/where.js"
+import { whereAre } from "../trace/where.js"
 import { currentOwner, ownerOf } from "../world/owner.js"
 import type { Owner } from "../world/owner.js"
 import type { Job, Observer } from "../world/schedule.js"
@@ -116,7 +116,7 @@ export class Watch implements Observer {
     const waits = requests.slice(0, 2).map((request): Waits => {
       // the youngest first: what a request forked, it waits for
       const fibers = this.recording.unfinished.filter(([fiber]) => ownerOf(fiber)?.request === request).toReversed()
-      const places = fibers.slice(0, 4).map(([fiber, waiting]) => whereIs(fiber, waiting))
+      const places = whereAre(fibers.slice(0, 4))
       return {
         request: nameOf(request),
         on: places[0]?.primitives ?? [],

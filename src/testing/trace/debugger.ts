@@ -45,15 +45,16 @@ export class Debugger {
     this.session.disconnect()
   }
 
-  private post(method: string, params: object): any {
+  private ask(domain: "Debugger" | "Runtime", method: string, params: object): any {
     let result: unknown
-    this.session.post(method, params, (_error, answer) => void (result = answer))
+    this.session.post(`${domain}.${method}`, params, (_error, answer) => void (result = answer))
     return result
   }
 
   private internal(objectId: string, name: RegExp): Property["value"] {
-    const { internalProperties = [] }: { readonly internalProperties?: ReadonlyArray<Property> } = this.post(
-      "Runtime.getProperties",
+    const { internalProperties = [] }: { readonly internalProperties?: ReadonlyArray<Property> } = this.ask(
+      "Runtime",
+      "getProperties",
       { objectId, ownProperties: true }
     )
     return internalProperties.find((property) => name.test(property.name))?.value
@@ -61,7 +62,7 @@ export class Debugger {
 
   private hold(value: unknown): string | undefined {
     Reflect.set(globalThis, held, value)
-    const { result } = this.post("Runtime.evaluate", { expression: "globalThis[Symbol.for('aiocontext/held')]" })
+    const { result } = this.ask("Runtime", "evaluate", { expression: "globalThis[Symbol.for('aiocontext/held')]" })
     Reflect.deleteProperty(globalThis, held)
     return result.objectId
   }
@@ -93,14 +94,14 @@ export class Debugger {
   }
 
   private properties(objectId: string): ReadonlyArray<Property> {
-    return this.post("Runtime.getProperties", { objectId, ownProperties: true }).result
+    return this.ask("Runtime", "getProperties", { objectId, ownProperties: true }).result
   }
 
   /** The declaration of a module that a place is in. */
   declarationOf({ line, script: { scriptId } }: Place): string {
     let lines = this.sources.get(scriptId)
     if (lines === undefined) {
-      lines = String(this.post("Debugger.getScriptSource", { scriptId }).scriptSource).split("\n")
+      lines = String(this.ask("Debugger", "getScriptSource", { scriptId }).scriptSource).split("\n")
       this.sources.set(scriptId, lines)
     }
     const declaration = /^(?:export )?(?:const|class|function) (\w+)/

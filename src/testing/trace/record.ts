@@ -11,6 +11,7 @@ import * as engine from "../world/engine.js"
 import { draw } from "./draw.js"
 import { lineOf } from "./event.js"
 import type { TraceEvent } from "./event.js"
+import { mermaidOf } from "./mermaid.js"
 import type { Waiting } from "./where.js"
 
 /** A recorded run. */
@@ -20,6 +21,8 @@ export interface Trace {
   readonly events: ReadonlyArray<TraceEvent>
   /** The events, a line each. */
   readonly text: string
+  /** The run as a Mermaid sequence diagram: text that draws itself in a pull request. */
+  readonly mermaid: string
   /** The run as an SVG picture, one lane a fiber. Needs the package `echarts`. */
   readonly picture: () => Promise<string>
 }
@@ -206,6 +209,7 @@ export class Recording implements engine.Recorder, engine.Interceptor {
       fibers,
       events,
       text: events.map(lineOf).join("\n"),
+      mermaid: mermaidOf(fibers, events),
       picture: () => draw(fibers, events)
     }
   }

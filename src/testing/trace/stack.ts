@@ -54,14 +54,16 @@ export const here = (): () => ReadonlyArray<string> => {
   const { frames, lines } = moment()
   return () => {
     const running = frames()
-    const shown = lines()
-    return shown.flatMap((line, index) => {
+    return lines().flatMap((line, index) => {
       const place = placeOf(line)
-      const frame = running?.length === shown.length ? running[index]! : { functionName: "", file: place ?? "" }
-      return place === undefined || !isUsers(frame.file) || !isUsers(place)
-        ? []
-        // a name with a dot is what the engine thinks that a function without one may be called
-        : [/^[^.]+$/.test(frame.functionName) ? `${frame.functionName} (${place})` : place]
+      if (place === undefined || !isUsers(place.path)) {
+        return []
+      }
+      // what an `await` goes on with has no frame of code that runs
+      const { file, functionName } = running?.[index] ?? { functionName: "", file: place.path }
+      const shown = `${shortPath(place.path)}${place.position}`
+      // a name with a dot is what the engine thinks that a function without one may be called
+      return !isUsers(file) ? [] : [/^[^.]+$/.test(functionName) ? `${functionName} (${shown})` : shown]
     })
   }
 }
@@ -98,14 +100,11 @@ export function pathOf(name: string): string {
 
 /** Whether a file is a user's: neither the engine's, nor the runner's, nor ours. */
 export const isUsers = (file: string): boolean =>
-  file !== "" && !/[\\/]node_modules[\\/]|^node:|^internal\/|^\[|^</.test(file) && !pathOf(file).startsWith(own)
+  file !== "" && !/(^|[\\/])node_modules[\\/]|^node:|^internal\/|^\[|^</.test(file) && !pathOf(file).startsWith(own)
 
-const placeOf = (line: string): string | undefined => {
+const placeOf = (line: string): { readonly path: string; readonly position: string } | undefined => {
   const [, name, position] = /([^\s(]+?|\/.*?)((?::\d+){1,2})\)?$/.exec(line.trim().replace(/^at (.* \()?/, "")) ?? []
-  if (name === undefined || position === undefined) {
-    return undefined
-  }
-  return `${shortPath(pathOf(name))}${position}`
+  return name === undefined || position === undefined ? undefined : { path: pathOf(name), position }
 }
 
 /** A path as it is read in a message: from the folder that the process runs in. */

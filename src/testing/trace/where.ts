@@ -90,23 +90,25 @@ const placesOf = (debug: Debugger, fiber: AnyFiber, { async, commits }: Waiting)
   return [leaf, ...frames].filter((place) => place !== undefined)
 }
 
-/** Where a fiber waits. */
-export const whereIs = (fiber: AnyFiber, waiting: Waiting): Suspended => {
+const whereIs = (debug: Debugger, fiber: AnyFiber, waiting: Waiting): Suspended => {
+  const places = placesOf(debug, fiber, waiting)
+  const engine = places.filter(isEngine).map((place) => primitiveOf(debug, place)).filter((name) => name !== undefined)
+  return {
+    primitives: Array.from(new Set(engine)),
+    lines: places.filter((place) => isUsers(place.script.url)).map(lineOf)
+  }
+}
+
+/** Where fibers wait. */
+export const whereAre = (fibers: ReadonlyArray<readonly [AnyFiber, Waiting]>): ReadonlyArray<Suspended> => {
   // what other runtimes lack
   const inspector = globalThis.process?.getBuiltinModule?.("node:inspector")
-  if (inspector === undefined) {
-    return { primitives: [], lines: [] }
+  if (inspector === undefined || fibers.length === 0) {
+    return []
   }
   const debug = new Debugger(new inspector.Session())
   try {
-    const places = placesOf(debug, fiber, waiting)
-    const engine = places.filter(isEngine).map((place) => primitiveOf(debug, place)).filter((name) =>
-      name !== undefined
-    )
-    return {
-      primitives: Array.from(new Set(engine)),
-      lines: places.filter((place) => isUsers(place.script.url)).map(lineOf)
-    }
+    return fibers.map(([fiber, waiting]) => whereIs(debug, fiber, waiting))
   } finally {
     debug.close()
   }
