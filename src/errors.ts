@@ -47,8 +47,8 @@ const BridgeErrorBase: TaggedError<"BridgeError", {
  */
 export class BridgeError extends BridgeErrorBase {
   override get message(): string {
-    return `${this.operation}: the fiber that called this runs outside compat.layer. Provide the bridge once, at the root` +
-      ` of the app: Effect.provide(program, compat.layer).`
+    return `${this.operation}: the fiber that called this runs outside the bridge. Put it under everything, and not beside` +
+      ` other layers in Layer.mergeAll: Effect.provide(main, compat.layer), or node --import aiocontext/register.`
   }
 }
 
@@ -102,7 +102,7 @@ export class ForkError extends ForkErrorBase {
     return this.key === undefined
       ? `${context} fork (${reason}): its fork takes the parent's HashMap and returns the child's.`
       : `${context} copy its key ${JSON.stringify(this.key)} for a child (${reason}). Keep it out, or fork with` +
-        ` { fork: Context.copy }.`
+        ` { fork: \"copy\" }.`
   }
 }
 

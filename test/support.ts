@@ -1,5 +1,5 @@
 import { compat, context, ContextLayer, type Ctx } from "aiocontext"
-import { Effect, Fiber, FiberStatus, HashMap } from "effect"
+import { Context as Services, Effect, Fiber, FiberRefs, FiberStatus, HashMap, Runtime } from "effect"
 import { execFile } from "node:child_process"
 import { createRequire } from "node:module"
 import { promisify } from "node:util"
@@ -46,6 +46,13 @@ export const gated = (): {
     }
   }
 }
+
+/** A runtime outside every bridge: the default one is under the bridge while one is open anywhere in the process. */
+export const outside: Runtime.Runtime<never> = Runtime.make({
+  context: Services.empty(),
+  fiberRefs: FiberRefs.empty(),
+  runtimeFlags: Runtime.defaultRuntimeFlags
+})
 
 /** Waits until a fiber waits. */
 export const suspended = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<unknown> =>

@@ -185,7 +185,7 @@ export const run: {
     const root = makeRoot(factory)
     const task = startTask()
     locals.writeIn(task, roots, root)
-    locals.writeIn(task, maps, mapOf(root, task))
+    locals.writeIn(task, maps, mapOf(root, task.owner))
     return runIn(task, code)
   }
   if (Effect.isEffect(code)) {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context, context, ContextLayer, Ctx } from "aiocontext"
-import { Effect, FiberRef, Layer, ManagedRuntime } from "effect"
-import { bridged, sleep } from "../support.js"
+import { Effect, FiberRef, Layer, ManagedRuntime, Runtime } from "effect"
+import { bridged, outside, sleep } from "../support.js"
 
 class Request extends Context.Tag("test/bridge/attach-and-leave/Request")<Request, {
   readonly id: string
@@ -33,7 +33,7 @@ describe("the bridge", () => {
       await managed.dispose()
     }))
 
-  it.live("leaves nothing in the fiber", () =>
+  it("leaves nothing in the fiber", () =>
     Effect.gen(function*() {
       const sequential = yield* Effect.yieldNow().pipe(bridged, Effect.andThen(Effect.getFiberRefs))
       yield* Effect.void.pipe(Effect.provide(Layer.mergeAll(compat.layer, ContextLayer)))
@@ -46,5 +46,5 @@ describe("the bridge", () => {
       }
       const exit = yield* Effect.exit(Effect.sync(() => context.get("x")))
       expect(String(exit)).toContain("BridgeError")
-    }))
+    }).pipe(Runtime.runPromise(outside)))
 })

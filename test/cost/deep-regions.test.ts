@@ -10,7 +10,8 @@ const regions: Readonly<Record<string, Nest>> = {
   provide: (n, inner) => Ctx.provide({ n })(inner),
   locally: (n, inner) => Ctx.locally({ n })(inner),
   "a layer": (n, inner) => Effect.provide(inner, Ctx.layer({ n })),
-  "provide, each in a child of the one before": (n, inner) => Effect.asVoid(Effect.fork(Ctx.provide({ n })(inner)))
+  "provide, each in a child of the one before": (n, inner) =>
+    Effect.asVoid(Effect.forkDaemon(Ctx.provide({ n })(inner)))
 }
 
 const promiseRegions: Readonly<Record<string, (n: number, inner: () => Promise<unknown>) => Promise<unknown>>> = {

@@ -14,15 +14,25 @@ describe("bad input", () => {
   it("a function that is none", () => {
     for (
       const call of [
-        () => compat.fork(1 as never),
-        () => compat.all([1 as never]),
-        () => compat.timeout(1 as never, 1),
         () => compat.bind(1 as never),
         () => compat.snapshot()(1 as never),
         () => request.run({ id: "a" }, 1 as never)
       ]
     ) {
       expect(() => within(call)).toThrow(/takes a function.*got 1/)
+    }
+  })
+
+  it("a function that is none, of a child task", async () => {
+    for (
+      const start of [
+        () => compat.fork(1 as never),
+        () => compat.all([1 as never]),
+        () => compat.timeout(1 as never, 1),
+        () => compat.fork(Object.create(null) as never)
+      ]
+    ) {
+      await expect(within(start)).rejects.toThrow(/compat\.(fork|all|timeout) takes a function/)
     }
   })
 

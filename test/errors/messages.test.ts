@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, context, ContextLayer, Ctx, ForkError, KeyNotFoundError, NotAttachedError } from "aiocontext"
-import { Effect } from "effect"
+import { Effect, Runtime } from "effect"
+import { outside } from "../support.js"
 import { Request, request } from "./operations.js"
 
 const errorOf = (f: () => unknown): Error => {
@@ -16,13 +17,13 @@ describe("each message names what is missing and the line that mends it", () => 
   const messages: ReadonlyArray<readonly [Error, string]> = [
     [
       errorOf(() => context.get("user")),
-      "context.get: no task is running here. Start one with context.run({ … }, fn), or provide the bridge to the fiber " +
-      "that started this code, which else loses its task at the first await: Effect.provide(program, compat.layer)."
+      "context.get: no task is running here. Start one with context.run({ … }, fn), or put the bridge under the fiber " +
+      "that started this code, which else loses its task at the first await: Effect.provide(program, compat.layer), or node --import aiocontext/register."
     ],
     [
       new BridgeError({ operation: "context.get" }),
-      "context.get: the fiber that called this runs outside compat.layer. Provide the bridge once, at the root of the " +
-      "app: Effect.provide(program, compat.layer)."
+      "context.get: the fiber that called this runs outside the bridge. Put it under everything, and not beside other " +
+      "layers in Layer.mergeAll: Effect.provide(main, compat.layer), or node --import aiocontext/register."
     ],
     [
       new NotAttachedError({ operation: "context.get", context: "app/Request" }),
@@ -58,8 +59,8 @@ describe("each message names what is missing and the line that mends it", () => 
     )
   })
   it("and reaches the reader of a log", async () => {
-    const failed = Effect.runPromise(Effect.sync(() => context.get("a")))
-    await expect(failed).rejects.toThrow("Provide the bridge once, at the root of the app")
+    const failed = Runtime.runPromise(outside)(Effect.sync(() => context.get("a")))
+    await expect(failed).rejects.toThrow("Put it under everything")
     const missing = Effect.runPromise(Effect.sync(() => request.get("id")).pipe(Effect.provide(ContextLayer)))
     await expect(missing).rejects.toThrow(Request.key)
     await expect(Effect.runPromise(Ctx.getOrFail("a").pipe(Effect.provide(ContextLayer)))).rejects.toThrow(

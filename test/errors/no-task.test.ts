@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { NoTaskError } from "aiocontext"
-import { Effect } from "effect"
-import { sleep } from "../support.js"
+import { Effect, Runtime } from "effect"
+import { outside, sleep } from "../support.js"
 import { mapOperations, Request, request, taskOperations } from "./operations.js"
 
 describe("NoTaskError", () => {
@@ -11,9 +11,9 @@ describe("NoTaskError", () => {
     })
   }
 
-  it.live("promise code that a fiber outside the bridge started, after its first await", () =>
+  it("promise code that a fiber outside the bridge started, after its first await", () =>
     Effect.promise(async () => {
       await sleep(1)
       expect(() => request.get("id")).toThrow(NoTaskError)
-    }).pipe(Request.provide({ id: "a" })))
+    }).pipe(Request.provide({ id: "a" }), Runtime.runPromise(outside)))
 })

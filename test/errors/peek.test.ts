@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
-import { Effect } from "effect"
-import { bridged } from "../support.js"
+import { Effect, Runtime } from "effect"
+import { bridged, outside } from "../support.js"
 import { Request, request } from "./operations.js"
 
 describe("what never throws", () => {
@@ -10,9 +10,10 @@ describe("what never throws", () => {
     expect(peeks()).toEqual([undefined, "-", false])
   })
 
-  it.effect("peek and attached, in a fiber outside the bridge", () =>
+  it("peek and attached, in a fiber outside the bridge", () =>
     Effect.map(Effect.sync(peeks), (seen) => expect(seen).toEqual([undefined, "-", false])).pipe(
-      Request.provide({ id: "a" })
+      Request.provide({ id: "a" }),
+      Runtime.runPromise(outside)
     ))
 
   it.effect("peek and attached, in a task without the context", () =>

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { compat, Context, ContextLayer, Ctx } from "aiocontext"
+import { compat, Context, Ctx } from "aiocontext"
 import { Deferred, Effect, Fiber, FiberRef, HashMap, ManagedRuntime } from "effect"
 import type { Layer } from "effect"
 import { inChild } from "../support.js"
@@ -33,7 +33,7 @@ describe("copy", () => {
       const own = yield* FiberRef.get(Ctx.ref)
       expect(HashMap.size(own)).toBe(512)
       expect(yield* inChild(FiberRef.get(Ctx.ref))).toBe(own)
-    }).pipe(Effect.provide(ContextLayer)))
+    }).pipe(Ctx.provide({})))
 })
 
 describe("what a child that has ended wrote is not there for the next one", () => {

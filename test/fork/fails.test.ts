@@ -21,29 +21,29 @@ const failureOf = <A, E, R>(effect: Effect.Effect<A, E, R>) =>
 
 type Start = (child: Effect.Effect<void>) => Effect.Effect<unknown, unknown, Deep>
 
-/** Ways to start a child, as effects that end as the child does. */
+/** Ways to start a child that its parent waits for, as effects that end as the child does. */
 const ways: Readonly<Record<string, Start>> = {
   "Effect.fork": (child) => Effect.flatMap(Effect.fork(child), Fiber.join),
+  "Effect.race": (child) => Effect.race(child, child),
+  "Effect.raceFirst": (child) => Effect.raceFirst(child, Effect.never),
+  "Effect.timeout": (child) => Effect.timeout(child, "1 minute"),
+  "Stream.mapEffect": (child) =>
+    Stream.make(1, 2, 3).pipe(Stream.rechunk(1), Stream.mapEffect(() => child, { concurrency: 2 }), Stream.runDrain),
+  "Runtime.runFork": (child) =>
+    Effect.flatMap(Effect.runtime<Deep>(), (runtime) => Fiber.join(Runtime.runFork(runtime)(child)))
+}
+
+/** Ways to start one that nobody waits for as such: others may wait for what it was to do first. */
+const detached: Readonly<
+  Record<string, (child: Effect.Effect<unknown, never, Deep>) => Effect.Effect<unknown, unknown, Deep>>
+> = {
   "Effect.forkDaemon": (child) => Effect.flatMap(Effect.forkDaemon(child), Fiber.join),
   "Effect.forkScoped": (child) => Effect.scoped(Effect.flatMap(Effect.forkScoped(child), Fiber.join)),
   "Effect.forEach with concurrency": (child) => Effect.forEach([1, 2], () => child, { concurrency: 2 }),
   "Effect.all with concurrency": (child) => Effect.all([child, child], { concurrency: "unbounded" }),
-  "Effect.race": (child) => Effect.race(child, child),
-  "Effect.raceFirst": (child) => Effect.raceFirst(child, Effect.never),
-  "Effect.timeout": (child) => Effect.timeout(child, "1 minute"),
   "Effect.zip, concurrent": (child) => Effect.zip(child, child, { concurrent: true }),
-  "Stream.mapEffect": (child) =>
-    Stream.make(1, 2, 3).pipe(Stream.rechunk(1), Stream.mapEffect(() => child, { concurrency: 2 }), Stream.runDrain),
-  "Stream.mapEffect, unordered": (child) =>
-    Stream.make(1, 2, 3).pipe(
-      Stream.rechunk(1),
-      Stream.mapEffect(() => child, { concurrency: 2, unordered: true }),
-      Stream.runDrain
-    ),
   "Stream.buffer": (child) => Stream.fromEffect(child).pipe(Stream.buffer({ capacity: 2 }), Stream.runDrain),
-  "Stream.merge": (child) => Stream.fromEffect(child).pipe(Stream.merge(Stream.fromEffect(child)), Stream.runDrain),
-  "Runtime.runFork": (child) =>
-    Effect.flatMap(Effect.runtime<Deep>(), (runtime) => Fiber.join(Runtime.runFork(runtime)(child)))
+  "Stream.merge": (child) => Stream.fromEffect(child).pipe(Stream.merge(Stream.fromEffect(child)), Stream.runDrain)
 }
 
 /** The same in promise code. */
@@ -66,6 +66,15 @@ describe("a value that cannot be copied fails the child, before its first line",
         expect(error).toBeInstanceOf(ForkError)
         expect(error).toMatchObject({ key: "callback", context: Deep.key })
         expect(begun).toBe(0)
+        expect(plain(yield* Deep.data)).toEqual(unclonable)
+      }).pipe(Deep.provide(unclonable), Effect.timeout("5 seconds")))
+  }
+
+  for (const [name, start] of Object.entries(detached)) {
+    it.live(`${name}: where it first uses the map`, () =>
+      Effect.gen(function*() {
+        const error = yield* failureOf(start(Deep.get("fine")))
+        expect(error).toMatchObject({ _tag: "ForkError", key: "callback", context: Deep.key })
         expect(plain(yield* Deep.data)).toEqual(unclonable)
       }).pipe(Deep.provide(unclonable), Effect.timeout("5 seconds")))
   }

@@ -78,7 +78,7 @@ for (const [strategy, Tag] of Object.entries(tags)) {
           expect(yield* Tag.get("steps")).toEqual(["body", "middle, begun", "middle, done", "inner", "outer"])
         })))
 
-      it.effect("that run after their region have the map of the fiber that runs them", () =>
+      it.effect("that run after their region have its map, as they were added in it", () =>
         region(Effect.gen(function*() {
           const scope = yield* Scope.make()
           const seen: Array<unknown> = []
@@ -94,8 +94,8 @@ for (const [strategy, Tag] of Object.entries(tags)) {
           }).pipe(Tag.provide({}), Scope.extend(scope))
           yield* Tag.set("where", "later")
           yield* Scope.close(scope, Exit.void)
-          expect(seen).toEqual(["later"])
-          expect(yield* Tag.get("where")).toBe("finalizer")
+          expect(seen).toEqual(["inner"])
+          expect(yield* Tag.get("where")).toBe("later")
         })))
     })
   }

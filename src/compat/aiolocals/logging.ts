@@ -88,7 +88,7 @@ export const configureLogging = (options: LoggingOptions): Logging => {
       onSome: ({ bag }) => bag
     })
     if (pino === undefined) {
-      console.log(`${service}: [${field(path)}#${field(id)}] ${logLevel.label} - ${printable(text)}`)
+      console.log(`${service}: [${field(path)}#${field(id)}] ${logLevel.label} - ${text}`)
     } else {
       const tracked = id === undefined && path === undefined ? {} : { path, id }
       pino[methodOf(logLevel)]({ ...annotations(), ...tracked }, text)
@@ -96,7 +96,7 @@ export const configureLogging = (options: LoggingOptions): Logging => {
   }
 
   const logger = Logger.make<unknown, void>(({ annotations, cause, context, logLevel, message }) => {
-    const failure = Cause.isEmpty(cause) ? [] : [Cause.pretty(cause, { renderErrorCause: true })]
+    const failure = Cause.prettyErrors(cause).map(renderError)
     const text = [Arr.ensure(message).map(render).join(" "), ...failure].filter((part) => part !== "").join("\n")
     write(logLevel, valueOf(context, contexts), text, () => Object.fromEntries(annotations))
   })
@@ -132,21 +132,27 @@ const checkedLogging = (options: LoggingOptions): LoggingOptions & { readonly le
   return { service, level, ...(pino === undefined ? {} : { pino }) }
 }
 
-// A line of the log is one request's. What would end it, or hide it on a terminal, is printed as an escape: what is logged may
-// come from a stranger. Lines of a message go on below their first one, indented, so that none looks like a line of its own.
-const printable = (text: string): string =>
-  text.replace(/\r?\n/g, "\n  ").replace(/[^\n\P{Cc}]|[\p{Cf}\p{Zl}\p{Zp}]/gu, escaped)
+// A line of the log is one request's, and what is logged may come from a stranger. What would end the line, or hide it on a
+// terminal, is printed as an escape.
+const printable = (text: string): string => text.replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, escaped)
 
-const escaped = (character: string): string => `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`
+const escaped = (character: string): string => {
+  const short = JSON.stringify(character).slice(1, -1)
+  return short.startsWith("\\") ? short : `\\u${character.codePointAt(0)!.toString(16).padStart(4, "0")}`
+}
 
 const field = (value: unknown): string =>
   value === undefined ? "-" : describe(value).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/gu, "?")
 
+/** An error with its stack, whose lines are its own; those of its message are not. */
+const renderError = ({ message, stack }: Error): string =>
+  (stack ?? message).replace(message, () => printable(message)).split("\n").map(printable).join("\n")
+
 const render = (part: unknown): string => {
   try {
-    return part instanceof Error ? part.stack ?? String(part) : typeof part === "string" ? part : describe(part)
+    return part instanceof Error ? renderError(part) : printable(typeof part === "string" ? part : describe(part))
   } catch {
-    return describe(part)
+    return printable(describe(part))
   }
 }
 

@@ -1,20 +1,19 @@
 /**
  * The responses of `@effect/platform`, which is an optional companion and not imported.
  */
-import * as effect from "effect"
 import * as Effect from "effect/Effect"
 import * as Option from "effect/Option"
-
-import FiberRef = effect.FiberRef
+import { getRef, makeRef, type Ref, setRef } from "../../internal/effect3/state.js"
+import { globalValue } from "../../internal/global.js"
 
 type ResponseHandler = (request: unknown, response: unknown) => Effect.Effect<unknown, unknown, never>
 
 // What `@effect/platform` passes each response through before it sends it, found by the name that it has there: the
 // library does not import it.
-const responseHandlers = (): effect.FiberRef.FiberRef<Option.Option<ResponseHandler>> =>
-  effect.GlobalValue.globalValue(
+const responseHandlers = (): Ref<Option.Option<ResponseHandler>> =>
+  globalValue(
     Symbol.for("@effect/platform/HttpApp/preResponseHandlers"),
-    () => FiberRef.unsafeMake<Option.Option<ResponseHandler>>(Option.none())
+    () => makeRef<Option.Option<ResponseHandler>>(Option.none())
   )
 
 /**
@@ -24,16 +23,16 @@ const responseHandlers = (): effect.FiberRef.FiberRef<Option.Option<ResponseHand
 export const onResponse = <A, E, R>(app: Effect.Effect<A, E, R>, f: (response: A) => A): Effect.Effect<A, E, R> =>
   Effect.suspend(() => {
     const handlers = responseHandlers()
-    return Effect.flatMap(FiberRef.get(handlers), (before) => {
+    return Effect.flatMap(getRef(handlers), (before) => {
       const handler: ResponseHandler = (request, response) =>
         Effect.map(
           Option.isSome(before) ? before.value(request, response) : Effect.succeed(response),
           (response) => f(response as A)
         )
-      return FiberRef.set(handlers, Option.some(handler)).pipe(
+      return setRef(handlers, Option.some(handler)).pipe(
         Effect.zipRight(app),
         Effect.map(f),
-        Effect.tap(() => FiberRef.set(handlers, before))
+        Effect.tap(() => setRef(handlers, before))
       )
     })
   })

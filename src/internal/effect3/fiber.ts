@@ -2,7 +2,6 @@
  * Fibers: what the library needs of them, also what their published type leaves out.
  */
 import * as effect from "effect"
-import type * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import type * as Scheduler from "effect/Scheduler"
@@ -59,7 +58,7 @@ export const setState = (fiber: AnyFiber, state: State): void => (fiber as Fiber
 export const serviceOfFiber = (fiber: AnyFiber, key: string): unknown => fiber.currentContext.unsafeMap.get(key)
 
 /** All services that a fiber has. */
-export const servicesOfFiber = (fiber: AnyFiber): Context.Context<never> => fiber.currentContext
+export const servicesOfFiber = (fiber: AnyFiber): Iterable<unknown> => fiber.currentContext.unsafeMap.values()
 
 /** Whether a fiber has ended. */
 export const isDone = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null

@@ -5,6 +5,8 @@
  */
 import * as effect from "effect"
 import * as Context from "effect/Context"
+import type * as Effect from "effect/Effect"
+import type * as HashMap from "effect/HashMap"
 import type { Id } from "./fiber.js"
 
 import FiberId = effect.FiberId
@@ -88,15 +90,23 @@ export const alone = <A>(ref: Ref<A>, value: A, id: Id): Change => [
 export const withValue = <A>(state: State, ref: Ref<A>, value: A, id: Id): State =>
   withStacks(state, [alone(ref, value, id)])
 
-// A join looks for the last value that both fibers know. So many levels above are known as in any tree of fibers that is
-// written by hand; below them only the first one is kept, which all fibers of a program have.
-const levels = 8
+// A join looks for the last value that both fibers know. So many levels above are known as in a tree of fibers that is
+// written by hand; of those above them only the first one is kept, which all fibers of a program have.
+const levels = 4
+
+/** What a ref holds, without what a line of fibers would pile up. */
+const trimmed = (stack: Stack): Stack =>
+  stack.length <= levels ? stack : [...stack.slice(0, levels - 1), stack[stack.length - 1]!] as unknown as Stack
 
 const stackWith = (previous: Stack | undefined, id: Id, value: unknown): Stack => {
   const above = previous === undefined ? [] : previous[0][0] === id ? previous.slice(1) : previous
-  return above.length < levels
-    ? [[id, value], ...above]
-    : [[id, value], ...above.slice(0, levels - 2), above[above.length - 1]!]
+  return trimmed([[id, value], ...above])
+}
+
+/** The services as they are, without those of all fibers above. */
+export const trimmedServices = (state: State): ReadonlyArray<Change> => {
+  const stack = state.locals.get(FiberRef.currentContext)
+  return stack === undefined || stack.length <= levels ? [] : [[FiberRef.currentContext, trimmed(stack)]]
 }
 
 /** What the services are to be for a task to have one more. */
@@ -116,6 +126,19 @@ export const held = (state: State, ref: Ref<any>): Change => [ref, state.locals.
 
 /** What the services are. */
 export const heldServices = (state: State): Change => held(state, FiberRef.currentContext)
+
+/** Makes a ref that children inherit, and joins hand on. */
+export const makeRef = <A>(initial: A): Ref<A> => FiberRef.unsafeMake(initial)
+
+/** Where Effect keeps the annotations of log lines and of spans. */
+export const annotationsOf = (of: "logs" | "spans"): Ref<HashMap.HashMap<string, unknown>> =>
+  of === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
+
+/** The value of a ref, as an effect. */
+export const getRef = <A>(ref: Ref<A>): Effect.Effect<A> => FiberRef.get(ref)
+
+/** Sets a ref, as an effect. */
+export const setRef = <A>(ref: Ref<A>, value: A): Effect.Effect<void> => FiberRef.set(ref, value)
 
 /** What a child gets of a value, as the ref's maker wants it. */
 export const forkValue = <A>(ref: Ref<A>, value: A): A => {

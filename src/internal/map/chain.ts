@@ -32,40 +32,28 @@ export const withBehind = (own: Entries, behind: Cell | undefined): Entries => {
 
 /** A layer for a task. `writer` is what lives for as long as the task can write. */
 export const makeLayer = (entries: Entries, behind: Cell | undefined, writer: object): Cell => {
-  const parent = folded(behind)
-  return { entries, parent, writer: new WeakRef(writer), depth: parent === undefined ? 0 : parent.depth + 1 }
+  const layer: Cell = { entries, parent: behind, writer: new WeakRef(writer), child: undefined }
+  if (behind !== undefined) {
+    behind.child = new WeakRef(layer)
+  }
+  lostWriters.register(writer, new WeakRef(layer))
+  return layer
 }
 
 const isFixed = ({ writer }: Cell): boolean => writer === undefined || writer.deref() === undefined
 
-const enough = 8
-
-/** What is behind a new layer, with those cells in one that nobody can write any more. */
-const folded = (behind: Cell | undefined): Cell | undefined => {
-  // at 8, 16, 32, and so on: the work grows no faster than what there is to look at
-  const depth = behind === undefined ? 0 : behind.depth + 1
-  if (behind === undefined || depth < enough || (depth & (depth - 1)) !== 0) {
-    return behind
+/** Takes what is behind a cell into it, where nobody can write either any more. */
+const fold = (cell: Cell | undefined): void => {
+  const parent = cell?.parent
+  if (cell !== undefined && parent !== undefined && isFixed(cell) && isFixed(parent)) {
+    cell.entries = withBehind(cell.entries, parent)
+    cell.parent = undefined
   }
-  const cells: Array<Cell> = []
-  for (let cell: Cell | undefined = behind; cell !== undefined; cell = cell.parent) {
-    cells.push(cell)
-  }
-  const last = cells.findLastIndex((cell) => !isFixed(cell)) + 1
-  if (last === cells.length) {
-    return behind
-  }
-  const fixed: Cell = {
-    entries: withBehind(HashMap.empty(), cells[last]),
-    parent: undefined,
-    writer: undefined,
-    depth: 0
-  }
-  if (last === 0) {
-    return fixed
-  } // what may still change stays in front: others read it too, and now have less behind it
-
-  ;(cells[last - 1] as { parent: Cell | undefined }).parent = fixed
-  ;(behind as { depth: number }).depth = last
-  return behind
 }
+
+// In a line of tasks nobody asks for what is far behind: it is folded when the collector finds that a task is gone.
+const lostWriters = /* @__PURE__ */ new FinalizationRegistry<WeakRef<Cell>>((reference) => {
+  const cell = reference.deref()
+  fold(cell)
+  fold(cell?.child?.deref())
+})

@@ -100,8 +100,9 @@ const start = (holder: Holder, definition: Definition): Entries => {
   }
 }
 
+// without its mark, which has a base of its own
 const mergeBase = ({ definition }: Region, base: Entries): Entries | undefined =>
-  definition.join === "merge" ? base : undefined
+  definition.join === "merge" ? fresh(base) : undefined
 
 /**
  * The value that a task must have before it reads: another one than it holds where its strategy makes a child's map, and

@@ -26,11 +26,11 @@ export interface Definition {
 export interface Cell {
   entries: Entries
   /** The maps behind it. */
-  readonly parent: Cell | undefined
+  parent: Cell | undefined
   /** Who writes it, while somebody can. None where it never changes again. */
   readonly writer: WeakRef<object> | undefined
-  /** How many cells are behind it, counted when it was made. */
-  readonly depth: number
+  /** The last one that it is behind of. */
+  child: WeakRef<Cell> | undefined
 }
 
 /** A context attached somewhere. */
@@ -63,7 +63,7 @@ export const makeRegion = (options: Pick<Region, "definition" | "seed" | "kind" 
     seed: options.seed,
     kind: options.kind,
     tag: options.tag,
-    cell: { entries: options.seed, parent: undefined, writer: undefined, depth: 0 },
+    cell: { entries: options.seed, parent: undefined, writer: undefined, child: undefined },
     named: undefined as never,
     service: undefined,
     closed: false

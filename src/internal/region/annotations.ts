@@ -4,7 +4,6 @@
  * Effect reads them from fiber refs of its own. So whatever changes a context's map in a state also changes, in that state,
  * the annotations that follow the context.
  */
-import * as effect from "effect"
 import * as Context from "effect/Context"
 import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
@@ -14,13 +13,11 @@ import { setState, stateOf } from "../effect3/fiber.js"
 import type { MapRef } from "../effect3/refs.js"
 import { withFinalizer } from "../effect3/scope.js"
 import type { Ref, Stack, State } from "../effect3/state.js"
-import { onTop, serviceOf, valueOf, withStacks, withValue } from "../effect3/state.js"
+import { annotationsOf, makeRef, onTop, serviceOf, valueOf, withStacks, withValue } from "../effect3/state.js"
 import { globalValue } from "../global.js"
 import { type Entries, fresh } from "../map/entries.js"
 import { allEntries, type Holder } from "../map/held.js"
 import type { Region } from "../map/region.js"
-
-import FiberRef = effect.FiberRef
 
 /** Which entries of which context are annotations. */
 export interface Annotated {
@@ -39,7 +36,7 @@ export type Self = Pick<Holder, "owner" | "writer"> & { readonly id: AnyFiber ex
 
 const annotators: Ref<ReadonlyArray<Annotator>> = /* @__PURE__ */ globalValue(
   "aiocontext/annotators",
-  () => FiberRef.unsafeMake<ReadonlyArray<Annotator>>([])
+  () => makeRef<ReadonlyArray<Annotator>>([])
 )
 
 const none: Entries = /* @__PURE__ */ HashMap.empty()
@@ -76,7 +73,7 @@ const withAnnotations = (
   into: Annotated["into"],
   { after, before, id }: { readonly before: Entries; readonly after: Entries; readonly id: Self["id"] }
 ): State => {
-  const target = into === "logs" ? FiberRef.currentLogAnnotations : FiberRef.currentTracerSpanAnnotations
+  const target = annotationsOf(into)
   const [first, ...rest]: Stack = state.locals.get(target) ?? [[id, noAnnotations]]
   const replace = ([id, all]: Stack[0]): Stack[0] => [id, replaced(all as Entries, before, after)]
   return withStacks(state, [[target, [replace(first), ...rest.map(replace)]]])

@@ -12,7 +12,7 @@ import { isRegion, type Region } from "../map/region.js"
 /** The regions that a fiber is in, one a context: those of its services, and those of its maps. */
 export const attachedTo = (fiber: AnyFiber): ReadonlyArray<Region> => {
   const regions = new Map<string, Region>()
-  for (const service of servicesOfFiber(fiber).unsafeMap.values()) {
+  for (const service of servicesOfFiber(fiber)) {
     if (isRegion(service)) {
       regions.set(service.definition.key, service)
     }

@@ -7,7 +7,7 @@ import * as Layer from "effect/Layer"
 import type { AnyFiber } from "../effect3/fiber.js"
 import { currentFiber, stateOf } from "../effect3/fiber.js"
 import { withFinalizer } from "../effect3/scope.js"
-import { alone, type Change, held, heldServices, valueOf, withService } from "../effect3/state.js"
+import { alone, type Change, held, heldServices, trimmedServices, valueOf, withService } from "../effect3/state.js"
 import { heldSupervisor } from "../effect3/supervisor.js"
 import type { Entries } from "../map/entries.js"
 import { withoutEnded } from "../map/fork.js"
@@ -63,7 +63,8 @@ export const provideLayer = <Id, E, R>(
           const { spec: { definition, ref }, tag } = attaching
           const region = makeRegion({ definition, seed, kind: "layer", tag })
           const outer = withoutEnded(valueOf(stateOf(fiber), ref), regionServiceOf(fiber, definition.key))
-          change(fiber, enter(fiber, { ...attaching, seed }, region, outer))
+          // Effect keeps the services of every fiber above: a line of fibers that each provide a layer would pile them up
+          change(fiber, [...enter(fiber, { ...attaching, seed }, region, outer), ...trimmedServices(stateOf(fiber))])
           return region
         },
         release: (fiber, region) => {

@@ -40,8 +40,8 @@ export const ownBeforeWrite = (runner: Runner): void => {
   }
   const own = task as Task
   own.source = undefined
+  own.owner = {}
   own.state = detached(own)
-  own.owner = own
   if (source.task === own) {
     // the fiber's next lines must not start code in a task that is no longer the fiber's
     source.state = undefined
@@ -52,7 +52,9 @@ export const ownBeforeWrite = (runner: Runner): void => {
 const detached = (task: Task): State => {
   const changes: Array<Change> = []
   for (const [ref, [[, value]]] of task.state.locals) {
-    const own: unknown = mapRefs.has(ref) ? detach(value as Entries, task, task) : locals.get(ref)?.(value) ?? value
+    const own: unknown = mapRefs.has(ref)
+      ? detach(value as Entries, task.owner, task)
+      : locals.get(ref)?.(value) ?? value
     if (own !== value) {
       changes.push([ref, [[taskId, own]]])
     }

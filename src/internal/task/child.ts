@@ -43,13 +43,13 @@ export const childState = (): State => {
 
 /** The state that a task starts with, with maps of its own. Throws a `ForkError` where one cannot be made. */
 export const startedStateOf = (task: Task, state: State): State =>
-  startedState(state, { id: taskId, owner: task, writer: task })
+  startedState(state, { id: taskId, owner: task.owner, writer: task })
 
 /** A state of a task in which a context is attached. */
 export const attachedState = (state: State, { seed, spec: { definition, ref }, tag }: Attaching, task: Task): State => {
   const region = makeRegion({ definition, seed, kind: "provide", tag })
   return withStacks(state, [
-    [ref, [[taskId, remarked(seed, startOf(region, task))]]],
+    [ref, [[taskId, remarked(seed, startOf(region, task.owner))]]],
     withService(state, definition.key, region, taskId)
   ])
 }

@@ -89,7 +89,12 @@ export const captureTask = (runner: Runner, { outlivesStep }: { readonly outlive
   }
   const { running } = shared
   if (running?.fiber !== whole.fiber) {
-    return new Task(stateOf(whole.fiber), undefined, { owner: whole.fiber.id(), task: undefined, state: undefined })
+    return new Task(stateOf(whole.fiber), undefined, {
+      owner: whole.fiber.id(),
+      task: undefined,
+      starter: undefined,
+      state: undefined
+    })
   }
   if (running.task !== undefined && (running.registering !== 0 || !outlivesStep)) {
     return running.task

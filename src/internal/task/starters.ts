@@ -27,14 +27,16 @@ export const setBridged = (fiber: AnyFiber, bridged: BridgedFiber | undefined): 
   ;(fiber as Holder)[BridgedId] = bridged
 }
 
-/** The task that this code is in, as far as async context goes. */
+/** The promise task that this code is in, as far as async context goes. A fiber's step is in the one that started the fiber. */
 export const startingTask = (): Task | TaskPart | undefined => {
   const task = shared.storage.getStore()
-  return task === shared.outside ? undefined : task
+  const source = task?._tag === "Task" ? task.source : task?.whole.source
+  const starter = source === undefined ? task : source.starter
+  return starter === shared.outside ? undefined : starter
 }
 
 /** Gives a fiber without a parent what the code that starts it has: once for all, wherever it enters a bridge again. */
-export const inherit = (fiber: AnyFiber, starter: Runner | undefined = startingTask()): void => {
+export const inherit = (fiber: AnyFiber, starter: Runner | undefined = shared.storage.getStore()): void => {
   if (BridgedId in fiber) {
     return
   }
@@ -59,10 +61,7 @@ export const noteStart = (fiber: AnyFiber): void => {
 
 const seenNow = (fiber: AnyFiber): BridgedFiber => {
   inherit(fiber)
-  const task = startingTask()
-  // another fiber's step is where this one was woken, and not where it was started
-  const starter = task?._tag === "Task" && task.source !== undefined ? undefined : task
-  return new BridgedFiber(fiber, async.capture(), starter)
+  return new BridgedFiber(fiber, async.capture(), startingTask())
 }
 
 /** What the bridge knows of a fiber that it has not seen start. */

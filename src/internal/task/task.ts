@@ -32,7 +32,8 @@ export class Task {
     /** The fiber that started this code, until left-over code writes. */
     public source?: FiberSource | undefined
   ) {
-    this.owner = source?.owner ?? this
+    // not the task itself: what it made is read when the task is long gone
+    this.owner = source?.owner ?? {}
   }
 
   // made when somebody asks for it: most tasks read and write one context, and hand their state on to nobody
@@ -51,6 +52,8 @@ export class Task {
 export interface FiberSource {
   readonly owner: Owner
   readonly task: Task | undefined
+  /** The promise task in which the fiber was started. */
+  readonly starter: Task | TaskPart | undefined
   state: State | undefined
 }
 

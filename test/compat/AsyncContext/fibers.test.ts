@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, ContextLayer } from "aiocontext"
 import { AsyncContext } from "aiocontext/compat/AsyncContext"
 import { Deferred, Effect, Exit, Fiber, FiberId, Layer, ManagedRuntime, Queue, Runtime, Stream } from "effect"
-import { asApp, sleep } from "../../support.js"
+import { asApp, outside, sleep } from "../../support.js"
 
 describe("fibers", () => {
   it("carry variables across every suspension, whoever wakes them", async () => {
@@ -112,7 +112,7 @@ describe("fibers", () => {
       () => AsyncContext.Snapshot.wrap(() => 1)
     ]
     for (const program of programs) {
-      const exit = variable.run(0, () => Effect.runSyncExit(Effect.sync(program)))
+      const exit = variable.run(0, () => Runtime.runSyncExit(outside)(Effect.sync(program)))
       expect(Exit.isFailure(exit) && exit.cause).toMatchObject({ defect: expect.any(BridgeError) })
     }
   })

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, context, NoTaskError } from "aiocontext"
 import { Local, withContext, wrapAsync } from "aiocontext/compat/aiolocals"
-import { Effect, Fiber } from "effect"
-import { bridged, sleep, withResolvers } from "../../support.js"
+import { Effect, Fiber, Runtime } from "effect"
+import { bridged, outside, sleep, withResolvers } from "../../support.js"
 
 describe("a local", () => {
   it("keeps attributes, and a missing one is undefined", () => {
@@ -43,7 +43,7 @@ describe("a local", () => {
   it("throws a BridgeError in a fiber outside compat.layer", () => {
     const foo = new Local<{ bar: string }>()
     const program = withContext({ locals: [foo] }, Effect.try({ try: () => foo.bar, catch: (error) => error }))
-    expect(Effect.runSync(Effect.flip(program))).toBeInstanceOf(BridgeError)
+    expect(Runtime.runSync(outside)(Effect.flip(program))).toBeInstanceOf(BridgeError)
   })
 
   it("may be subclassed, as a class of Python may", () => {

@@ -64,9 +64,9 @@ describe("jobContext", () => {
 })
 
 describe("misuse", () => {
-  it("of wrapAsync and wrapGather starts nothing", () => {
+  it("of wrapAsync and wrapGather starts nothing", async () => {
     let started = 0
-    expect(() => wrapAsync(undefined as never)).toThrow(TypeError)
+    await expect(wrapAsync(undefined as never)).rejects.toThrow(TypeError)
     expect(() => wrapGather(async () => started++, 7 as never)).toThrow(/wrapGather takes functions/)
     expect(started).toBe(0)
   })

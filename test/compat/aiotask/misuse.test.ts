@@ -1,14 +1,16 @@
 import { describe, expect, it } from "@effect/vitest"
 import { BridgeError } from "aiocontext"
 import * as aiotask from "aiocontext/compat/aiotask"
-import { Effect } from "effect"
+import { Effect, Runtime } from "effect"
+import { outside } from "../../support.js"
 
 describe("misuse", () => {
   it("in a fiber outside compat.layer is a BridgeError, at once", () => {
-    const outside = (f: () => unknown) => Effect.runSync(Effect.flip(Effect.try({ try: f, catch: (error) => error })))
-    expect(outside(() => aiotask.get("key"))).toBeInstanceOf(BridgeError)
-    expect(outside(() => aiotask.set("key", 1))).toBeInstanceOf(BridgeError)
-    expect(outside(() => aiotask.clear())).toBeInstanceOf(BridgeError)
+    const errorOf = (f: () => unknown) =>
+      Runtime.runSync(outside)(Effect.flip(Effect.try({ try: f, catch: (error) => error })))
+    expect(errorOf(() => aiotask.get("key"))).toBeInstanceOf(BridgeError)
+    expect(errorOf(() => aiotask.set("key", 1))).toBeInstanceOf(BridgeError)
+    expect(errorOf(() => aiotask.clear())).toBeInstanceOf(BridgeError)
   })
 
   it("outside every task says which call and key", () => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, compat, ContextLayer } from "aiocontext"
 import { Context, ContextVar, copyContext } from "aiocontext/compat/contextvars"
 import { Deferred, Effect, Exit, Fiber, FiberId, Layer, ManagedRuntime, Runtime, Stream } from "effect"
-import { asApp, sleep } from "../../support.js"
+import { asApp, outside, sleep } from "../../support.js"
 
 describe("fibers", () => {
   it("one fiber is one task: promise steps, generator lines and sync steps share its context", () => {
@@ -112,7 +112,7 @@ describe("fibers", () => {
       Effect.sync(() => variable.set(2)),
       Effect.sync(() => copyContext()),
       Effect.sync(() => new Context().run(() => 1))
-    ].map((effect: Effect.Effect<unknown>) => Effect.runSyncExit(effect))
+    ].map((effect: Effect.Effect<unknown>) => Runtime.runSyncExit(outside)(effect))
     exits.forEach((exit) =>
       expect(Exit.isFailure(exit) && exit.cause).toMatchObject({ defect: expect.any(BridgeError) })
     )

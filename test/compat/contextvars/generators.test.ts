@@ -190,6 +190,6 @@ describe("isolate", () => {
 
   it("refuses what is no generator function", () => {
     expect(() => isolate(1 as any)).toThrow(/isolate takes a function.*got 1/)
-    expect(() => isolate((() => 1) as any)()).toThrow(/takes a generator function.*gave 1/)
+    expect(() => isolate((() => 1) as any)()).toThrow(/takes a generator function.*got 1/)
   })
 })

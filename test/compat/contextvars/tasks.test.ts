@@ -263,7 +263,7 @@ describe("a task's context", () => {
   it("a context that is none", () =>
     asTask(async () => {
       for (const bad of [1, null, {}, new Map(), "ctx"]) {
-        expect(() => compat.fork(() => 1, { context: bad as any })).toThrow(/compat.fork takes a context/)
+        await expect(compat.fork(() => 1, { context: bad as any })).rejects.toThrow(/compat.fork takes a context/)
         expect(() => compat.runFork(Effect.void, { context: bad as any })).toThrow(/compat.runFork takes a context/)
       }
       expect(await compat.fork(() => 1, {})).toBe(1)

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "@effect/vitest"
 import { BridgeError, NoTaskError } from "aiocontext"
 import { local } from "aiocontext/compat/local"
-import { Effect } from "effect"
-import { asTask } from "../../support.js"
+import { Effect, Runtime } from "effect"
+import { asTask, outside } from "../../support.js"
 
 describe("misuse", () => {
   it("outside every task throws, whatever is done", () => {
@@ -26,7 +26,7 @@ describe("misuse", () => {
   it("in a fiber outside compat.layer is a BridgeError, at once, strict or not", () => {
     for (const strict of [true, false]) {
       const mine = local<{ user: string }>({ strict })
-      const seen = Effect.runSync(Effect.flip(Effect.try({ try: () => mine.user, catch: (error) => error })))
+      const seen = Runtime.runSync(outside)(Effect.flip(Effect.try({ try: () => mine.user, catch: (error) => error })))
       expect(seen).toBeInstanceOf(BridgeError)
     }
   })
