@@ -6,11 +6,17 @@ export const onSources = {
   ssr: { resolve: { conditions: ["@aiocontext/source", "node", "import", "module", "default"] } }
 }
 
-// these measure the heap, start processes, or take the place of the clock
-const heavy = ["test/{cost,docs,testing}/**/*.test.ts"]
+// these start processes, or take the place of the clock
+const heavy = ["test/{docs,testing}/**/*.test.ts"]
+
+// these measure the heap, and leave fibers and their bridges behind
+const cost = ["test/cost/**/*.test.ts"]
 
 // loads the package anew
 const copies = ["test/copies.test.ts"]
+
+// shows defects of Effect alone, whose default runtime must be as it is without the library
+const findings = ["test/docs/findings.test.ts"]
 
 export default defineConfig({
   ...onSources,
@@ -25,10 +31,16 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: "topics", include: ["test/**/*.test.ts"], exclude: ["test/package/**", ...heavy, ...copies] }
+        test: {
+          name: "topics",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/package/**", ...heavy, ...cost, ...copies]
+        }
       },
-      { extends: true, test: { name: "heavy", include: heavy } },
-      { extends: true, test: { name: "copies", include: copies } }
+      { extends: true, test: { name: "heavy", include: heavy, exclude: findings } },
+      { extends: true, test: { name: "cost", include: cost } },
+      { extends: true, test: { name: "copies", include: copies } },
+      { extends: true, test: { name: "findings", include: findings } }
     ]
   }
 })

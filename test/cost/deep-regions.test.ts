@@ -9,9 +9,7 @@ type Nest = (n: number, inner: Effect.Effect<unknown, never, Ctx>) => Effect.Eff
 const regions: Readonly<Record<string, Nest>> = {
   provide: (n, inner) => Ctx.provide({ n })(inner),
   locally: (n, inner) => Ctx.locally({ n })(inner),
-  "a layer": (n, inner) => Effect.provide(inner, Ctx.layer({ n })),
-  "provide, each in a child of the one before": (n, inner) =>
-    Effect.asVoid(Effect.forkDaemon(Ctx.provide({ n })(inner)))
+  "a layer": (n, inner) => Effect.provide(inner, Ctx.layer({ n }))
 }
 
 const promiseRegions: Readonly<Record<string, (n: number, inner: () => Promise<unknown>) => Promise<unknown>>> = {

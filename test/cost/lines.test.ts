@@ -133,6 +133,10 @@ describe.sequential("a line of tasks that each start the next one keeps nothing 
     }
 
     for (const [name, next] of Object.entries(effectLines).slice(...(all ? [] : [0, 2]))) {
+      if (strategy === "chain" && name === "forkDaemon of what a layer provides") {
+        // each link is inside of the layers of all before it, and may still read what they write
+        continue
+      }
       it(`under ${strategy}, in fibers: ${name}`, async () => {
         const refs: Array<WeakRef<object>> = []
         const run = makeLine((wait) => {
@@ -140,8 +144,9 @@ describe.sequential("a line of tasks that each start the next one keeps nothing 
             const payload = new Payload()
             refs.push(new WeakRef(payload))
             return Effect.zipRight(tag.set("payload", payload), Effect.promise(wait))
-          }).pipe(Effect.flatMap((goesOn) => goesOn ? next(tag, link) : Effect.void))
-          Effect.runFork(link.pipe(tag.provide({}), bridged))
+          }).pipe(Effect.flatMap((goesOn) => goesOn ? next(tag, link) : Effect.void), Effect.asVoid)
+          // the bridge stays open: a fiber that has left it is woken in whatever context Effect finds
+          Effect.runFork(link.pipe(tag.provide({}), Effect.zipRight(Effect.never), bridged))
         })
         await run(links)
         expect(await collected(between(refs))).toBe(refs.length - kept - 1)

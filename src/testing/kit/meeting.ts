@@ -15,6 +15,7 @@ import * as Queue from "effect/Queue"
 import * as Scope from "effect/Scope"
 import * as STM from "effect/STM"
 import * as TRef from "effect/TRef"
+import { runBare } from "../world/engine.js"
 import type { Draws } from "../world/random.js"
 
 interface Place {
@@ -174,7 +175,7 @@ export class Meeting {
   async waitPromise(request: number, draws: Draws): Promise<void> {
     const other = draws.next(2) === 0 ? undefined : this.take(draws)
     if (other !== undefined) {
-      Effect.runFork(other.wake)
+      runBare(other.wake)
     }
     switch (draws.next(3)) {
       case 0: {

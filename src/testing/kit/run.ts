@@ -175,7 +175,7 @@ class Run {
     const { watch, world } = this
     const main = () => {
       this.subject = this.setup.makeSubject()
-      Effect.runFork(this.main).addObserver((exit) => void (this.exit = exit))
+      engine.runBare(this.main).addObserver((exit) => void (this.exit = exit))
     }
     inEmptyContext(() => runAs(world.kit, main))
     await world.drive(() => this.fork !== undefined || this.exit !== undefined, { deadline })

@@ -2,7 +2,7 @@
  * Where the kit holds the engine: it comes between fibers and the default scheduler, and is told what happens to fibers.
  */
 import * as effect from "effect"
-import type * as Context from "effect/Context"
+import * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
 import * as Option from "effect/Option"
@@ -22,6 +22,16 @@ export const fork: Effect.Effect<Fork> = /* @__PURE__ */ Effect.map(
   Effect.runtime<never>(),
   (runtime): Fork => (effect) => Runtime.runFork(runtime as Runtime.Runtime<any>, effect)
 )
+
+const bare: Runtime.Runtime<never> = /* @__PURE__ */ (() =>
+  Runtime.make({
+    context: EffectContext.empty(),
+    fiberRefs: effect.FiberRefs.empty(),
+    runtimeFlags: Runtime.defaultRuntimeFlags
+  }))()
+
+/** Starts an effect with nothing: the default runtime is under the bridge while one is open, and a run must be the same then. */
+export const runBare = <A, E>(effect: Effect.Effect<A, E>): Fiber.RuntimeFiber<A, E> => Runtime.runFork(bare, effect)
 
 /** Whether a fiber has ended. */
 export const isDone = (fiber: AnyFiber): boolean => fiber.unsafePoll() !== null
@@ -82,7 +92,7 @@ const RecordingSupervisor =
       }
 
       override onStart<A, E, R>(
-        _context: Context.Context<R>,
+        _context: EffectContext.Context<R>,
         _effect: Effect.Effect<A, E, R>,
         parent: Option.Option<AnyFiber>,
         fiber: Fiber.RuntimeFiber<A, E>
