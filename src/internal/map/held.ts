@@ -109,6 +109,16 @@ const mergeBase = ({ definition }: Region, base: Entries): Entries | undefined =
  * nobody did so when the task started. Throws a `ForkError` where the map cannot be made.
  */
 export const readied = (holder: Holder, definition: Definition): Entries => {
+  const mark = markOf(holder.value)
+  if (mark?.region.kind === "layer" && mark.region.closed) {
+    // the region is over, and its end has not reached this task: a service that was captured in it must not bring it back
+    const current = withoutEnded(holder.value, holder.service)
+    return current === holder.value ? derived(holder, definition) : derived({ ...holder, value: current }, definition)
+  }
+  return derived(holder, definition)
+}
+
+const derived = (holder: Holder, definition: Definition): Entries => {
   if (!isDerived(definition)) {
     return holder.value
   }

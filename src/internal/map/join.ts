@@ -122,13 +122,21 @@ export const patched = (patch: Patch, holder: Holder, fiber: unknown): Entries =
     case "Given":
       // Effect enters a finalizer with the values of the time when it was added. It goes on with its fiber's map instead.
       return value === patch.after && patch.before === patch.holds && areOfOneRegion(patch.before, patch.after)
-        ? remarked(patch.before, { ...markOf(patch.before)!, entered: patch.before })
+        ? entering(patch.before)
         : patch.after
   }
 }
 
-const areOfOneRegion = (one: Entries, other: Entries): boolean =>
-  markOf(one) !== undefined && markOf(one)?.region === markOf(other)?.region
+/** The value of a fiber, for a finalizer that it enters. */
+const entering = (before: Entries): Entries => {
+  const current = withoutClosed(before)
+  return remarked(current, { ...markOf(current)!, entered: before })
+}
+
+const areOfOneRegion = (one: Entries, other: Entries): boolean => {
+  const region = markOf(withoutClosed(one))?.region
+  return region !== undefined && region === markOf(withoutClosed(other))?.region
+}
 
 /** Goes back to `after` from a value that came of `before`; what was written in between in the same region stays. */
 const undone = (before: Entries, after: Entries, holder: Holder): Entries => {
@@ -140,8 +148,9 @@ const undone = (before: Entries, after: Entries, holder: Holder): Entries => {
   if (value === before || !areOfOneRegion(before, after) || !areOfOneRegion(value, after)) {
     return after
   }
-  const { definition } = markOf(after)!.region
-  return changed({ ...holder, value: after }, definition, (own) => withChanges(own, before, value)) ?? after
+  const { definition } = markOf(withoutClosed(after))!.region
+  const [was, is] = [withoutClosed(before), withoutClosed(value)]
+  return changed({ ...holder, value: after }, definition, (own) => withChanges(own, was, is)) ?? after
 }
 
 /** The value of a fiber that joins another one, whose value the patch has made. */
