@@ -8,7 +8,7 @@
  */
 import type { AnyFiber, Id } from "../effect3/fiber.js"
 import { failAtStart, setState, stateOf } from "../effect3/fiber.js"
-import { forkState, mapRefs } from "../effect3/refs.js"
+import { forkState, isOurs, mapRefs } from "../effect3/refs.js"
 import type { Change, State } from "../effect3/state.js"
 import { serviceOf, withStacks } from "../effect3/state.js"
 import { StartSupervisor, supervised } from "../effect3/supervisor.js"
@@ -74,8 +74,22 @@ const linkToParent = (fiber: AnyFiber, parent: AnyFiber): void => {
   setState(fiber, withStacks(stateOf(fiber), changes))
 }
 
+/** Drops what a fiber that is about to start keeps of its parent's values. */
+const forgetParent = (fiber: AnyFiber): void => {
+  const changes: Array<Change> = []
+  for (const [ref, stack] of stateOf(fiber).locals) {
+    if (stack.length > 1 && stack[0][0] === fiber.id() && isOurs(ref)) {
+      changes.push([ref, [stack[0]]])
+    }
+  }
+  if (changes.length > 0) {
+    setState(fiber, withStacks(stateOf(fiber), changes))
+  }
+}
+
 /** Gives a fiber that is about to start its own maps; has it fail where one cannot be made. */
 export const startFiber = (fiber: AnyFiber, parent: AnyFiber | undefined): void => {
+  forgetParent(fiber)
   if (parent !== undefined) {
     linkToParent(fiber, parent)
   }
