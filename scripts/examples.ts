@@ -19,6 +19,7 @@ import { fileURLToPath, pathToFileURL } from "node:url"
 import { format } from "node:util"
 import ts from "typescript"
 import { startVitest } from "vitest/node"
+import { onSources } from "../vitest.config.js"
 
 interface Example {
   readonly source: string
@@ -205,10 +206,13 @@ const runTests = async (examples: ReadonlyArray<Example>): Promise<ReadonlyArray
   }
   const vitest = await startVitest("test", [], {
     root,
+    // not the projects of the library's own tests
+    config: false,
     include: [".examples/*.test.ts"],
+    server: { deps: { inline: [/aiocontext/] } },
     watch: false,
     reporters: [{}]
-  })
+  }, onSources)
   const problems = examples.flatMap((example) => {
     const module = vitest.state.getTestModules().find(({ moduleId }) => moduleId === example.path)
     const tests = [...module?.children.allTests() ?? []]

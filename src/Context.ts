@@ -342,8 +342,8 @@ export const Tag =
   <const Id extends string>(id: Id) => <Self, Shape = Dict>(options?: Options<Shape>): TagClass<Self, Id, Shape> => {
     const spec: ContextSpec = { definition: { key: id, ...checked(id, options) }, ref: makeMapRef(id) }
     const tag = class extends EffectContext.Tag(id)<Self, Attached<Shape>>() {}
-    Object.defineProperty(tag, "stack", { get: definedHere() })
-    return Object.assign(tag, members(tag, spec)) as unknown as TagClass<Self, Id, Shape>
+    const named = Object.defineProperty(tag, "stack", { get: definedHere() })
+    return Object.assign(named, members(tag, spec)) as unknown as TagClass<Self, Id, Shape>
   }
 
 // Effect's "Service not found" names the second frame of a tag's stack: the line that has called `Tag`.

@@ -102,7 +102,7 @@ export class ForkError extends ForkErrorBase {
     return this.key === undefined
       ? `${context} fork (${reason}): its fork takes the parent's HashMap and returns the child's.`
       : `${context} copy its key ${JSON.stringify(this.key)} for a child (${reason}). Keep it out, or fork with` +
-        ` { fork: \"copy\" }.`
+        ` { fork: "copy" }.`
   }
 }
 

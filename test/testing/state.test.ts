@@ -108,8 +108,9 @@ describe.sequential("a large run that is stuck", { timeout: 60_000 }, () => {
         yield* wait
         inside--
         if (index === 150 && inside > 5) {
-          yield* Effect.never
+          return yield* Effect.never
         }
+        return undefined
       }), { reset: () => void (inside = 0) }))
     expect(finding.failure).toMatchObject({ _tag: "Stuck", requests: [150] })
     expect(finding.shrunk.requests).toBeLessThan(30)

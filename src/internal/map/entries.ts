@@ -36,10 +36,8 @@ export const fromObject = (entries: object): Entries => HashMap.fromIterable(Obj
 const isKeyed = (entries: unknown): entries is object =>
   typeof entries === "object" && entries !== null && (!(Symbol.iterator in entries) || HashMap.isHashMap(entries))
 
-const hasSymbols = (entries: object): boolean => {
-  const symbols = Object.getOwnPropertySymbols(entries)
-  return symbols.length > 0 && symbols.some((key) => Object.propertyIsEnumerable.call(entries, key))
-}
+const hasSymbols = (entries: object): boolean =>
+  Object.getOwnPropertySymbols(entries).some((key) => Object.propertyIsEnumerable.call(entries, key))
 
 /** Checks that a value may stand for entries: a plain object, or a `HashMap`. */
 export const checkEntries = (operation: string, entries: unknown): object => {
