@@ -1,9 +1,13 @@
+import { Headers } from "@effect/platform"
 import { compat } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
+import * as Propagation from "aiocontext/Propagation"
 import type { Layer, Option } from "effect"
 import type { Redacted } from "effect"
 import { Effect, Schema } from "effect"
+import type { IncomingHttpHeaders } from "node:http"
 import { describe, expect, it } from "tstyche"
+import type { InboundError } from "../../src/reach-errors.js"
 
 class Request extends ContextSchema.Tag<Request>("types/reach/Request")({
   id: Schema.UUID.pipe(
@@ -134,5 +138,53 @@ describe("a policy", () => {
     expect(Schema.optional(Schema.String).pipe(ContextSchema.key({ log: true }))).type.toBe<
       Schema.optional<typeof Schema.String>
     >()
+  })
+})
+
+describe("propagation", () => {
+  type Got = Partial<Schema.Schema.Type<typeof Request.schema>>
+  const seed = { id: "a", tenant: "b" }
+  const read = Request.get("id")
+
+  it("needs the context to inject, and nothing to extract", () => {
+    expect(Propagation.inject(Request)).type.toBe<Effect.Effect<Propagation.Carrier, never, Request>>()
+    expect(Propagation.inject).type.toBeCallableWith(Request, { trust: "public" })
+    expect(Propagation.inject).type.not.toBeCallableWith(Request, { trust: "anybody" })
+    expect(Propagation.extract(Request, {})).type.toBeAssignableTo<Effect.Effect<Got>>()
+    expect(Propagation.encode).type.toBeCallableWith(Request, { locale: "de" })
+    expect(Propagation.encode).type.not.toBeCallableWith(Request, { locale: "fr" })
+    expect(Propagation.encode(Request, {})).type.toBe<Propagation.Carrier>()
+    expect(Propagation.decode(Request, {}).errors).type.toBe<ReadonlyArray<InboundError>>()
+    expect(Propagation.decode(Request, {}).entries.locale).type.toBe<"en" | "de" | undefined>()
+  })
+  it("fails only where input is rejected", () => {
+    expect(Propagation.extract(Request, {}, { invalid: "drop" })).type.toBeAssignableTo<Effect.Effect<Got>>()
+    expect(Propagation.extract(Request, {}, { invalid: "reject" })).type.toBeAssignableTo<
+      Effect.Effect<Got, InboundError>
+    >()
+    expect(Propagation.extract(Request, {}, { invalid: "reject" })).type.not.toBeAssignableTo<Effect.Effect<Got>>()
+  })
+  it("reads records, Headers and the headers of Node", () => {
+    expect(Propagation.decode).type.toBeCallableWith(Request, new globalThis.Headers())
+    expect(Propagation.decode).type.toBeCallableWith(Request, Headers.empty)
+    expect(Propagation.decode).type.toBeCallableWith(Request, {} as IncomingHttpHeaders)
+    expect(Propagation.decode).type.toBeCallableWith(Request, { a: "b" })
+    expect(Propagation.decode).type.not.toBeCallableWith(Request, "text")
+  })
+  it("discharges the context where it restores", () => {
+    const restored = read.pipe(Propagation.restore(Request, {}, (got) => ({ ...seed, ...got })))
+    expect(restored).type.toBe<Effect.Effect<string>>()
+    expect(read.pipe(Propagation.restore(Request, {}, () => Effect.fail("no" as const)))).type.toBe<
+      Effect.Effect<string, "no">
+    >()
+    expect(read.pipe(Propagation.restore(Request, {}, () => seed, { invalid: "reject" }))).type.toBe<
+      Effect.Effect<string, InboundError>
+    >()
+  })
+  it("takes a whole seed", () => {
+    expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => ({ id: "a" }))
+    expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => ({ ...seed, locale: "fr" }))
+    expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => Effect.succeed({ id: "a" }))
+    expect(Propagation.restore).type.toBeCallableWith(Request, {}, () => Effect.succeed(seed))
   })
 })
