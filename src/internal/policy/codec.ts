@@ -89,8 +89,8 @@ export const make = (key: string, field: Field): Codec => {
 
   const type = typeOf(field)
   const isRaw = isText(AST.encodedAST(type))
-  // whether the encoded side is the value itself, so that decoding can only give it back
-  const isItself = AST.typeAST(type) === type && (!isMapped || (isRaw && "from" in field))
+  // whether the encoded side of a value is the value
+  const isPlain = AST.typeAST(type) === type && (!isMapped || "from" in field)
 
   const encoder = Schema.encodeUnknownEither(schema)
   const decoder = Schema.decodeUnknownEither(schema)
@@ -107,14 +107,13 @@ export const make = (key: string, field: Field): Codec => {
     Either.getOrUndefined(decoder({ [encodedKey]: isRaw ? text : parseJson(text) }))
 
   const encode = (value: unknown): string | undefined => {
-    const entries = { [key]: value }
-    const encoded = Either.getOrUndefined(encoder(entries))?.[encodedKey]
-    const text = textOf(encoded)
-    if (text === undefined) {
-      return undefined
+    if (isPlain && isRaw && typeof value === "string") {
+      return decode(value)?.[key] === value ? value : undefined
     }
-    if (isItself) {
-      return isRaw || isJson(value) ? text : undefined
+    const entries = { [key]: value }
+    const text = textOf(Either.getOrUndefined(encoder(entries))?.[encodedKey])
+    if (text === undefined || (isPlain && !isMapped && isJson(value))) {
+      return text
     }
     const decoded = decode(text)
     return decoded && isSame?.(entries, decoded) ? text : undefined
