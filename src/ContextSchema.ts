@@ -16,7 +16,7 @@ import * as Context from "./Context.js"
 import { check } from "./internal/policy/check.js"
 import { forkKeys } from "./internal/policy/family.js"
 import * as plans from "./internal/policy/plan.js"
-import { annotate, hasDefault, isOptional, type Policy } from "./internal/policy/policy.js"
+import { annotate, isOptional, type Policy } from "./internal/policy/policy.js"
 import { DefinitionError } from "./reach-errors.js"
 
 export type { Policy, Trust } from "./internal/policy/policy.js"
@@ -155,26 +155,19 @@ export const Tag = <Self = never, const Id extends string = string>(id: Id) =>
   const plan = plans.make(id, fields)
   const schema = Schema.Struct(fields)
   const tag = Context.Tag(id)<Self, Schema.Struct.Type<F>>(optionsOf(plan, fields, options))
-  const seed = seeding(schema)
   const { layer, provide } = tag
   return Object.assign(tag, {
     [plans.PlanId]: plan,
     schema,
     // `this` is the class that the user wrote
     provide(this: unknown, entries: object) {
-      return provide.call(this, seed(entries) as never)
+      return provide.call(this, plan.seed(entries) as never)
     },
     layer(this: unknown, entries: object) {
-      return layer.call(this, seed(entries) as never)
+      return layer.call(this, plan.seed(entries) as never)
     }
   }) as unknown as TagClass<Self, Id, F>
 }
-
-/** Fills in the defaults. */
-const seeding = (schema: Schema.Struct<any>): (entries: object) => object =>
-  Object.values(schema.fields as plans.Fields).some(hasDefault)
-    ? (entries) => schema.make(entries as {}, { disableValidation: true })
-    : (entries) => entries
 
 const optionsOf = <Shape>(
   plan: plans.Plan,

@@ -21,7 +21,7 @@ import * as Option from "effect/Option"
 import type * as Context from "./Context.js"
 import * as carriers from "./internal/policy/carrier.js"
 import { drop } from "./internal/policy/inbound.js"
-import { type Planned, planOf } from "./internal/policy/plan.js"
+import { planOf } from "./internal/policy/plan.js"
 import type { Trust } from "./internal/policy/policy.js"
 import type { InboundError } from "./reach-errors.js"
 
@@ -87,8 +87,6 @@ export interface InboundOptions<Invalid extends "drop" | "reject"> extends Optio
 /** The error of input that is rejected. */
 type Rejection<Invalid> = "reject" extends Invalid ? InboundError : never
 
-const targetOf = (target: { readonly key: string }) => planOf(target as Planned)
-
 // -----------------------------------------------------------------------------------------------------------------
 // out
 // -----------------------------------------------------------------------------------------------------------------
@@ -105,7 +103,7 @@ export const encode = <Self, Shape, Seed>(
   options?: Options
 ): Carrier =>
   carriers.write(
-    targetOf(target),
+    planOf(target),
     (key) => Object.hasOwn(entries, key) ? entries[key as keyof Shape] : undefined,
     options?.trust ?? "trusted"
   )
@@ -141,7 +139,7 @@ export const inject = <Self, Shape, Seed>(
 ): Effect.Effect<Carrier, never, Self> =>
   Effect.map(target.data, (entries) =>
     carriers.write(
-      targetOf(target),
+      planOf(target),
       (key) => Option.getOrUndefined(HashMap.get(entries, key)),
       options?.trust ?? "trusted"
     ))
@@ -162,7 +160,7 @@ export const decode = <Self, Shape, Seed>(
   options?: Options
 ): { readonly entries: Partial<Shape>; readonly errors: ReadonlyArray<InboundError> } =>
   // the schemas made the entries
-  carriers.read(targetOf(target), carrier, options?.trust ?? "trusted") as {
+  carriers.read(planOf(target), carrier, options?.trust ?? "trusted") as {
     readonly entries: Partial<Shape>
     readonly errors: ReadonlyArray<InboundError>
   }
@@ -270,7 +268,7 @@ export const fromEnv = (
   env: { readonly [variable: string]: string | undefined }
 ): Carrier =>
   Object.fromEntries(
-    carriers.namesOf(targetOf(target)).flatMap((name) => {
+    carriers.namesOf(planOf(target)).flatMap((name) => {
       const text = env[variable(name)]
       return typeof text === "string" ? [[name, text]] : []
     })

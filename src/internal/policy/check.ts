@@ -1,11 +1,11 @@
 /**
  * What a context's definition must not say: found where the class is defined, with the key and the cure.
  */
-import * as AST from "effect/SchemaAST"
 import { DefinitionError } from "../../reach-errors.js"
 import { isToken } from "./grammar.js"
 import type { Fields } from "./plan.js"
-import { type AnyPolicy, type Field, isOptional, policyOf, typeOf } from "./policy.js"
+import { type AnyPolicy, type Field, isOptional, policyOf } from "./policy.js"
+import { isSecret } from "./secret.js"
 
 /** Headers that mean something to somebody else: tracing, routing, connections, bodies, credentials. */
 const reserved = new RegExp(
@@ -39,39 +39,6 @@ const headerProblem = (name: string): string | undefined =>
     : reserved.test(name)
     ? `the header "${name}" is not a context's to set. Take a name of your own, as "x-${name}".`
     : undefined
-
-/** Whether a schema holds a secret, at any depth. */
-const isRedacted = (ast: AST.AST, seen: Set<AST.AST> = new Set()): boolean => {
-  if (seen.has(ast)) {
-    return false
-  }
-  seen.add(ast)
-  const within = (types: ReadonlyArray<AST.AST>): boolean => types.some((type) => isRedacted(type, seen))
-  switch (ast._tag) {
-    case "Declaration":
-      return AST.getTypeConstructorAnnotation(ast).pipe((found) =>
-        found._tag === "Some" && found.value._tag === "effect/Redacted"
-      ) || within(ast.typeParameters)
-    case "Refinement":
-      return within([ast.from])
-    case "Transformation":
-      return within([ast.from, ast.to])
-    case "Union":
-      return within(ast.types)
-    case "TupleType":
-      return within([...ast.elements, ...ast.rest].map(({ type }) => type))
-    case "TypeLiteral":
-      return within([...ast.propertySignatures, ...ast.indexSignatures].map(({ type }) => type))
-    case "Suspend":
-      return within([ast.f()])
-    default:
-      return false
-  }
-}
-
-/** Whether a key's value must be shown nowhere. */
-export const isSecret = (field: Field, policy: AnyPolicy): boolean =>
-  policy.secret === true || isRedacted(typeOf(field))
 
 const problemOf = (key: string, field: Field, policy: AnyPolicy): string | undefined => {
   const { baggage, fork, header } = policy

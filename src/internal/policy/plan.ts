@@ -1,9 +1,10 @@
 /**
  * What the library knows of a context that was made from a schema: the policy of each key, and how it travels.
  */
-import type * as Schema from "effect/Schema"
+import * as Schema from "effect/Schema"
 import * as codecs from "./codec.js"
-import { type AnyPolicy, type Field, policyOf, type Trust } from "./policy.js"
+import { type AnyPolicy, type Field, hasDefault, policyOf, type Trust } from "./policy.js"
+import { isSecret } from "./secret.js"
 
 /** The fields of a context. */
 export type Fields = { readonly [key: string]: Field }
@@ -25,6 +26,10 @@ export interface Plan {
   readonly context: string
   readonly policies: ReadonlyMap<string, AnyPolicy>
   readonly wire: ReadonlyArray<WireKey>
+  /** The keys that are shown nowhere. */
+  readonly secrets: ReadonlySet<string>
+  /** A seed with the defaults of what it leaves out. */
+  readonly seed: (entries: object) => object
 }
 
 /** The key of the tag's member that holds its {@link Plan}. */
@@ -34,11 +39,10 @@ export const PlanId: unique symbol = Symbol.for("aiocontext/ContextSchema/plan")
 export interface Planned {
   readonly key: string
   readonly [PlanId]?: Plan
-  readonly schema?: Schema.Schema.Any
 }
 
 /** The plan of a context tag. One that was not made from a schema has no policies, and never travels. */
-export const planOf = (tag: Planned): Plan => tag[PlanId] ?? { context: tag.key, policies: new Map(), wire: [] }
+export const planOf = (tag: { readonly key: string }): Plan => (tag as Planned)[PlanId] ?? make(tag.key, {})
 
 const lazily = <A>(make: () => A): () => A => {
   let made: { readonly value: A } | undefined
@@ -59,15 +63,38 @@ const wireKeys = (key: string, field: Field, policy: AnyPolicy): ReadonlyArray<W
   }]
 }
 
+const seeding = (fields: Fields): Plan["seed"] => {
+  const schema = Schema.Struct(fields) as unknown as Schema.Struct<{}>
+  return Object.values(fields).some(hasDefault)
+    ? (entries) => schema.make(entries, { disableValidation: true })
+    : (entries) => entries
+}
+
 /** Makes the plan of a context. */
 export const make = (context: string, fields: Fields): Plan => {
-  const policies = new Map(Object.entries(fields).map(([key, field]) => [key, policyOf(field)]))
+  const all = Object.entries(fields).map(([key, field]) => ({ key, field, policy: policyOf(field) }))
   return {
     context,
-    policies,
-    wire: Object.entries(fields).flatMap(([key, field]) => wireKeys(key, field, policies.get(key)!))
+    policies: new Map(all.map(({ key, policy }) => [key, policy])),
+    wire: all.flatMap(({ field, key, policy }) => wireKeys(key, field, policy)),
+    secrets: new Set(all.filter(({ field, policy }) => isSecret(field, policy)).map(({ key }) => key)),
+    seed: seeding(fields)
   }
 }
+
+/**
+ * The keys that log lines or spans carry, each with its name there: those of `keys`, else those whose policy says so. A
+ * secret is never among them.
+ */
+export const shown = (
+  { policies, secrets }: Plan,
+  where: "log" | "span",
+  keys: Iterable<string> = Array.from(policies.keys()).filter((key) => policies.get(key)?.[where])
+): ReadonlyArray<{ readonly key: string; readonly name: string }> =>
+  Array.from(keys).filter((key) => !secrets.has(key)).map((key) => {
+    const name = policies.get(key)?.[where]
+    return { key, name: typeof name === "string" ? name : key }
+  })
 
 /** Whether what a policy allows, a peer may have. */
 export const allows = (level: Trust | false, peer: Trust): boolean =>
