@@ -2,7 +2,8 @@
  * A context for each request to an `@effect/platform` server: seeded from its headers, attached around all of its
  * handling, echoed on its response.
  *
- * It is a middleware of the *server*, and the outermost one: `HttpServer.serve(router, flow(HttpMiddleware.logger, ctx))`.
+ * It is a middleware of the *server*, and the outermost one: `HttpServer.serve(router, flow(HttpMiddleware.logger, ctx))`,
+ * or over the app of a web handler: `HttpApp.toWebHandler(ctx(app))`.
  * Routing, error conversion, the access log and the bodies of streams are then inside of it; as a middleware of a
  * router it would only see the handlers. `HttpLayerRouter.serve` puts its own logger outside of what it is given: there
  * say `{ disableLogger: true, middleware: flow(HttpMiddleware.logger, ctx) }`.
@@ -103,19 +104,27 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
     })
   }
 
-  const onResponse: HttpApp.PreResponseHandler = (request, response) =>
-    // it runs in the region, which its type cannot say
-    Effect.flatMap(echo(response), (response) => bind(request, response)) as Effect.Effect<typeof response>
+  const finish = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) =>
+    Effect.flatMap(echo(response), (response) => bind(request, response))
 
-  // what a middleware inside answers itself, by its result or its failure, is seen by no handler of responses
-  const echoed = <E, R>(app: HttpApp.Default<E, R>): HttpApp.Default<E, R | Self> =>
+  // What a middleware inside answers itself, by its result or its failure, is seen by no handler of responses; nor is
+  // anything where the app itself was wrapped.
+  const finished = <E, R>(
+    request: HttpServerRequest.HttpServerRequest,
+    app: HttpApp.Default<E, R>
+  ): HttpApp.Default<E, R | Self> =>
     app.pipe(
-      Effect.flatMap(echo),
+      // it runs in the region, which the type of a handler cannot say
+      HttpApp.withPreResponseHandler(finish as unknown as HttpApp.PreResponseHandler),
+      Effect.flatMap((response) => finish(request, response)),
       Effect.catchAllCause((cause) =>
         Cause.isInterruptedOnly(cause)
           ? Effect.failCause(cause)
           : Effect.flatMap(HttpServerError.causeResponse(cause), ([response, rest]) =>
-            Effect.flatMap(echo(response), (response) => Effect.failCause(Cause.sequential(rest, Cause.die(response)))))
+            Effect.flatMap(
+              finish(request, response),
+              (response) => Effect.failCause(Cause.sequential(rest, Cause.die(response)))
+            ))
       )
     )
 
@@ -129,9 +138,7 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
       const inner = error === undefined
         ? Effect.zipRight(drop(errors), app)
         : Effect.succeed(HttpServerResponse.unsafeJson(served.refusal(error), { status: 400 }))
-      const handled = echoed(HttpApp.withPreResponseHandler(Effect.zipRight(annotate, inner), onResponse)).pipe(
-        Effect.ensuring(annotate)
-      )
+      const handled = Effect.ensuring(finished(request, Effect.zipRight(annotate, inner)), annotate)
       const passed = options.passthrough
         ? Effect.provideService(
           handled,

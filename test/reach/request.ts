@@ -25,3 +25,6 @@ export class Request extends ContextSchema.Tag<Request>("test/reach/Request")({
 
 export const id = "3f6f6d6e-6c0e-4d0e-9b0a-1f3a5c7e9b1d"
 export const otherId = "9c1a7b52-0d3e-4f7a-8a64-5b2e1f0c3d4e"
+
+/** A whole seed, with what came in over its own values. */
+export const seed = <A extends object>(got: A) => ({ id: otherId, tenant: "none", ...got })
