@@ -4,7 +4,7 @@ import * as ContextSchema from "aiocontext/ContextSchema"
 import * as ContextLayers from "aiocontext/Layer"
 import { Cause, Effect, Exit, Fiber, HashMap, Option, Schema } from "effect"
 import { forkKeys, joinKeys } from "../../src/internal/policy/family.js"
-import { PlanId } from "../../src/internal/policy/plan.js"
+import { PlanId, shown } from "../../src/internal/policy/plan.js"
 import { policyOf } from "../../src/internal/policy/policy.js"
 import { DefinitionError } from "../../src/reach-errors.js"
 import { plain } from "../support.js"
@@ -316,5 +316,28 @@ describe("a key's join", () => {
     expect(joinKeys(plan, "merge")!("other", Option.some(1), Option.some(2))).toEqual(Option.some(2))
     expect(joinKeys(plan, "merge")!("other", Option.some(1), none)).toEqual(none)
     expect(joinKeys(plan, "isolate")!("other", Option.some(1), Option.some(2))).toEqual(Option.some(1))
+  })
+})
+
+// `Layer.logAnnotations` and `Layer.spanAttributes` will ask for these.
+describe("what is shown", () => {
+  class Shown extends ContextSchema.Tag<Shown>("test/reach/Shown")({
+    id: Schema.String.pipe(ContextSchema.key({ log: true, span: "request.id" })),
+    user: Schema.String.pipe(ContextSchema.key({ log: "user_name" })),
+    quiet: Schema.String,
+    secret: Schema.String.pipe(ContextSchema.key({ secret: true, log: true, span: true })),
+    token: Schema.Redacted(Schema.String).pipe(ContextSchema.key({ log: "token" }))
+  }) {}
+  const plan = Shown[PlanId]
+
+  it("are the keys whose policy says so, under its name, and no secret", () => {
+    expect(shown(plan, "log")).toEqual([{ key: "id", name: "id" }, { key: "user", name: "user_name" }])
+    expect(shown(plan, "span")).toEqual([{ key: "id", name: "request.id" }])
+  })
+  it("or those that are named, and no secret", () => {
+    expect(shown(plan, "log", ["quiet", "user", "secret", "token"])).toEqual([
+      { key: "quiet", name: "quiet" },
+      { key: "user", name: "user_name" }
+    ])
   })
 })

@@ -5,7 +5,7 @@ import * as NodeContext from "aiocontext/propagation/Node"
 import { Effect, type Scope } from "effect"
 import Fastify from "fastify"
 import { Hono } from "hono"
-import { request as httpRequest, type RequestListener } from "node:http"
+import { type IncomingMessage, request as httpRequest, type RequestListener, type ServerResponse } from "node:http"
 import { createRequire } from "node:module"
 import { sleep } from "../support.js"
 import { id, otherId, Request, seed } from "./request.js"
@@ -71,7 +71,7 @@ const servers: Record<string, Start> = {
     })
     app.get("/nowhere", (_: never, __: never, next: () => void) => next())
     app.post("/who", async (_: never, response: any) => response.send(await who()))
-    app.get("/*path", plain)
+    app.get("/*path", (request: IncomingMessage, response: ServerResponse) => plain(request, response))
     return serve(app)
   },
   Koa: (settings) => {

@@ -1,11 +1,16 @@
-import { Headers } from "@effect/platform"
+import { Headers, HttpClient, HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
+import type { HttpServerRequest } from "@effect/platform"
 import { compat } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
 import * as Propagation from "aiocontext/Propagation"
+import * as FetchContext from "aiocontext/propagation/Fetch"
+import * as HttpClientContext from "aiocontext/propagation/HttpClient"
+import * as HttpServerContext from "aiocontext/propagation/HttpServer"
+import * as NodeContext from "aiocontext/propagation/Node"
 import type { Layer, Option } from "effect"
 import type { Redacted } from "effect"
-import { Effect, Schema } from "effect"
-import type { IncomingHttpHeaders } from "node:http"
+import { Effect, flow, Schema } from "effect"
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import { describe, expect, it } from "tstyche"
 import type { InboundError } from "../../src/reach-errors.js"
 
@@ -186,5 +191,58 @@ describe("propagation", () => {
     expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => ({ ...seed, locale: "fr" }))
     expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => Effect.succeed({ id: "a" }))
     expect(Propagation.restore).type.toBeCallableWith(Request, {}, () => Effect.succeed(seed))
+  })
+})
+
+describe("the boundaries of HTTP", () => {
+  const seed = { id: "a", tenant: "b" }
+  const app = Effect.map(Request.get("id"), (id) => HttpServerResponse.text(id))
+  const ctx = HttpServerContext.middleware(Request, { seed: (got) => ({ ...seed, ...got }) })
+
+  it("a server's middleware discharges the context", () => {
+    expect(ctx(app)).type.toBe<
+      Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest>
+    >()
+    expect(HttpServer.serve(app, ctx)).type.toBe<Layer.Layer<never, never, HttpServer.HttpServer>>()
+    expect(HttpServer.serve(app, flow(HttpMiddleware.logger, ctx))).type.toBe<
+      Layer.Layer<never, never, HttpServer.HttpServer>
+    >()
+    expect(HttpServerContext.redact(Request)(HttpServer.serve(app, ctx))).type.toBe<
+      Layer.Layer<never, never, HttpServer.HttpServer>
+    >()
+  })
+  it("a seed may be an effect, with its error and its services", () => {
+    class Ids extends Effect.Service<Ids>()("types/reach/Ids", { succeed: { next: "a" } }) {}
+    const effectful = HttpServerContext.middleware(Request, {
+      seed: (got) => Effect.map(Ids, ({ next }) => ({ ...seed, id: next, ...got }))
+    })
+    expect(effectful(app)).type.toBe<
+      Effect.Effect<HttpServerResponse.HttpServerResponse, never, HttpServerRequest.HttpServerRequest | Ids>
+    >()
+  })
+  it("a seed is whole, and an echo a key", () => {
+    expect(HttpServerContext.middleware).type.not.toBeCallableWith(Request, { seed: () => ({ id: "a" }) })
+    expect(HttpServerContext.middleware).type.not.toBeCallableWith(Request, { seed: () => seed, echo: ["nobody"] })
+    expect(NodeContext.middleware).type.not.toBeCallableWith(Request, { seed: () => ({ id: "a" }) })
+    expect(NodeContext.middleware).type.not.toBeCallableWith(Request, { seed: () => Effect.succeed(seed) })
+  })
+  it("a client is what it was", () => {
+    expect(HttpClientContext.layer(Request, { trusted: ["a:1", (url) => url.protocol === "https:"] })).type.toBe<
+      Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient>
+    >()
+    expect(FetchContext.layer(Request)).type.toBe<Layer.Layer<never>>()
+    expect(FetchContext.wrap(fetch, Request)).type.toBe<typeof fetch>()
+  })
+  it("a middleware of promise code has the framework's own request", () => {
+    expect(NodeContext.middleware(Request, { seed: () => seed })).type.toBe<
+      (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void
+    >()
+    interface Own extends IncomingMessage {
+      readonly ip: string
+    }
+    NodeContext.middleware(Request, { seed: () => seed, trusted: (request: Own) => request.ip === "127.0.0.1" })
+    NodeContext.hono(Request, { seed: () => seed, trusted: (c) => c.req.raw.headers.has("x-peer") })
+    NodeContext.koa(Request, { seed: () => seed, trusted: (ctx) => ctx.req.socket.remoteAddress === "127.0.0.1" })
+    NodeContext.fastify(Request, { seed: () => seed, trusted: (request) => request.raw.headers["x-peer"] === "1" })
   })
 })
