@@ -74,7 +74,8 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
   app: HttpApp.Default<E, R>
 ) => HttpApp.Default<E | E2, Exclude<R, Self> | R2 | HttpServerRequest.HttpServerRequest> => {
   const plan = planOf(target)
-  const keys = options.echo ?? []
+  const echoed = served.echoing(plan, options.echo)
+  const attributes = served.attributing(plan)
   const read = Effect.map(target.data, (entries) => (key: string) => Option.getOrUndefined(HashMap.get(entries, key)))
 
   // the tracer is outside of every middleware: its span is there already, and ends after this
@@ -82,14 +83,14 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
     Effect.option(Effect.currentSpan),
     (span) =>
       Option.isNone(span) ? Effect.void : Effect.map(read, (read) => {
-        for (const [name, value] of served.attributes(plan, read)) {
+        for (const [name, value] of attributes(read)) {
           span.value.attribute(name, value)
         }
       })
   )
 
   const echo = (response: HttpServerResponse.HttpServerResponse) =>
-    Effect.map(read, (read) => HttpServerResponse.setHeaders(response, served.echo(plan, keys, read)))
+    Effect.map(read, (read) => HttpServerResponse.setHeaders(response, echoed(read)))
 
   // a web handler reads the body of a stream in a fiber of the app's, not of the request's
   const bind = (request: HttpServerRequest.HttpServerRequest, response: HttpServerResponse.HttpServerResponse) => {

@@ -47,6 +47,7 @@ const attaching = <Self, Shape, Seed, Request>(
   options: Options<Shape, Seed, Request>
 ) => {
   const plan = planOf(target)
+  const echoed = served.echoing(plan, options.echo)
   const map = compat.make(target as unknown as Context.TagClass<Self, string, object>)
   return <A>(request: Request, source: Propagation.Source, f: (attached: Attached) => A): A => {
     const trust = options.trusted?.(request) ? "trusted" : "public"
@@ -57,7 +58,7 @@ const attaching = <Self, Shape, Seed, Request>(
     }
     return map.run(plan.seed(options.seed(entries, request) as object), () => {
       const inTask = compat.snapshot()
-      const echo = () => served.echo(plan, options.echo ?? [], (key) => inTask(() => map.peek(key as never)))
+      const echo = () => echoed((key) => inTask(() => map.peek(key as never)))
       return f({ echo, inTask, error })
     })
   }

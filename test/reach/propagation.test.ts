@@ -191,6 +191,42 @@ describe("what is refused", () => {
   })
 })
 
+describe("any carrier", () => {
+  it("is read without an error, a hundred thousand times", () => {
+    const pieces = [
+      "tenant",
+      "roles",
+      "locale",
+      "=",
+      ",",
+      ";",
+      "[",
+      "]",
+      "\"",
+      "{",
+      "%",
+      "%22",
+      "%ff",
+      "é",
+      "\ud800",
+      "__proto__",
+      id
+    ]
+    let state = 7
+    const below = (limit: number): number => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+      return Math.floor(state / 2 ** 32 * limit)
+    }
+    const text = (): string => Array.from({ length: below(12) }, () => pieces[below(pieces.length)]).join("")
+    for (let i = 0; i < 100_000; i++) {
+      const { entries, errors } = Propagation.decode(Request, { "x-request-id": text(), baggage: text() })
+      if (Object.keys(entries).length + errors.length > 4) {
+        throw new Error("a key came twice")
+      }
+    }
+  })
+})
+
 describe("what is refused, in Effect code", () => {
   const bad = { "x-request-id": "s3cret value", baggage: "tenant=acme" }
   it.effect("is dropped by default", () =>

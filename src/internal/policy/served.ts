@@ -29,13 +29,14 @@ export const distinct = (
 /** What a request is told whose input is refused: the context, the key and the reason. Never the value. */
 export const refusal = ({ _tag, context, key, reason }: InboundError): object => ({ _tag, context, key, reason })
 
-/** The headers that a response shows: those of the keys that are echoed, as they are now. */
-export const echo = (plan: Plan, keys: ReadonlyArray<string>, read: (key: string) => unknown): Carrier => {
-  const wire = plan.wire.filter(({ header, key }) => header && keys.includes(key)).map((key) => ({
-    ...key,
-    out: "public" as const
-  }))
-  return write({ ...plan, wire }, read, "public")
+type Read = (key: string) => unknown
+
+/** The headers that a response shows: those of the keys that are echoed, with the values that are read. */
+export const echoing = (plan: Plan, keys: ReadonlyArray<string> = []): (read: Read) => Carrier => {
+  const wire = plan.wire.filter(({ header, key }) => header && keys.includes(key))
+  // whoever sent the request may know them, that is what they are echoed for
+  const echoed = { ...plan, wire: wire.map((key) => ({ ...key, out: "public" as const })) }
+  return (read) => write(echoed, read, "public")
 }
 
 /** The members of a request's baggage that are no key of the context. */
@@ -45,8 +46,7 @@ export const others = (plan: Plan, baggage: string | undefined): ReadonlyArray<m
 }
 
 /** The attributes of a span: those of the keys whose policy says so. */
-export const attributes = (plan: Plan, read: (key: string) => unknown): ReadonlyArray<readonly [string, unknown]> =>
-  shown(plan, "span").flatMap(({ key, name }) => {
-    const value = read(key)
-    return value === undefined ? [] : [[name, value] as const]
-  })
+export const attributing = (plan: Plan): (read: Read) => ReadonlyArray<readonly [string, unknown]> => {
+  const keys = shown(plan, "span")
+  return (read) => keys.map(({ key, name }) => [name, read(key)] as const).filter(([, value]) => value !== undefined)
+}
