@@ -42,11 +42,12 @@ const InboundErrorBase: Schema.TaggedErrorClass<InboundError, "InboundError", {
   readonly context: typeof Schema.String
   readonly key: typeof Schema.String
   readonly reason: Schema.Literal<["size", "encoding", "schema", "ambiguous"]>
-}> = /* @__PURE__ */ Schema.TaggedError<InboundError>("aiocontext/InboundError")("InboundError", {
-  context: Schema.String,
-  key: Schema.String,
-  reason: Schema.Literal("size", "encoding", "schema", "ambiguous")
-})
+}> = /* @__PURE__ */ (() =>
+  Schema.TaggedError<InboundError>("aiocontext/InboundError")("InboundError", {
+    context: Schema.String,
+    key: Schema.String,
+    reason: Schema.Literal("size", "encoding", "schema", "ambiguous")
+  }))()
 
 const reasons: { readonly [R in Reason]: string } = {
   size: "is longer than the key's maxBytes",
