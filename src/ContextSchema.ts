@@ -127,6 +127,9 @@ export const key = <S extends Schema.Schema.All | Schema.PropertySignature.All>(
  * `authorization`), that is no header's, or that two keys have; for a secret with a wire name; for `fork: "drop"` on a
  * key that must be there.
  *
+ * To the types, two contexts with the very same fields are one, so that providing one discharges both. Where you have
+ * such, give the id as a type too: `ContextSchema.Tag<Request, "app/Request">("app/Request")`.
+ *
  * @example
  * ```ts
  * import * as ContextSchema from "aiocontext/ContextSchema"

@@ -83,6 +83,13 @@ describe("a context of a schema", () => {
       required: ["no"]
     })
   })
+  it("is told from one with the same fields, where its id is a type too", () => {
+    class One extends ContextSchema.Tag<One, "types/reach/One">("types/reach/One")({ id: Schema.String }) {}
+    class Two extends ContextSchema.Tag<Two, "types/reach/Two">("types/reach/Two")({ id: Schema.String }) {}
+    expect(Effect.zip(One.get("id"), Two.get("id")).pipe(One.provide({ id: "a" }))).type.toBe<
+      Effect.Effect<[string, string], never, Two>
+    >()
+  })
   it("has no fields that need services", () => {
     class Service extends Effect.Service<Service>()("types/reach/Service", { succeed: {} }) {}
     const needy = Schema.transformOrFail(Schema.String, Schema.String, {
