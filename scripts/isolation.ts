@@ -11,6 +11,7 @@ import { startVitest } from "vitest/node"
 import { notRequests } from "../test/testing/not-requests.js"
 import type { AsRequests } from "../test/testing/runner.js"
 import { demo, subjects } from "../test/testing/subjects.js"
+import { onSources } from "../vitest.config.js"
 
 const [seeds = "1000", ...picked] = process.argv.slice(2)
 
@@ -78,7 +79,14 @@ const runTests = async (): Promise<void> => {
   }
   const vitest = await startVitest("test", picked, {
     root,
-    include: ["test/*.test.ts", "test/attack/*.test.ts"],
+    config: false,
+    include: [
+      "test/*.test.ts",
+      "test/{annotations,attack,bridge,cost,errors,fork,map,promise,region}/*.test.ts",
+      "test/compat/aiocontext.test.ts"
+    ],
+    sequence: { concurrent: true },
+    server: { deps: { inline: [/aiocontext/] } },
     runner: "./test/testing/runner.ts",
     // all tests of a file start at once, and so are requests of the same runs
     maxConcurrency: 10_000,
@@ -93,7 +101,7 @@ const runTests = async (): Promise<void> => {
         console.log(`${file}: ${module.ok() ? "passed" : "failed"}`)
       }
     }]
-  })
+  }, onSources)
   await vitest.close()
   for (const [file, tests] of Array.from(files).toSorted()) {
     const batches = Array.from(new Map(tests.map((test) => [test.batch, test])).values())

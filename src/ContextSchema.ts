@@ -9,10 +9,11 @@
  * @module
  * @since 1.0.0
  */
-import type * as Effect from "effect/Effect"
-import type * as Layer from "effect/Layer"
+import * as HashMap from "effect/HashMap"
+import { isTagged } from "effect/Predicate"
 import * as Schema from "effect/Schema"
 import * as Context from "./Context.js"
+import { ForkError } from "./errors.js"
 import { check } from "./internal/policy/check.js"
 import { forkKeys } from "./internal/policy/family.js"
 import * as plans from "./internal/policy/plan.js"
@@ -81,16 +82,10 @@ export type Fields = { readonly [key: string]: Field }
  * @since 1.0.0
  */
 export interface TagClass<Self, Id extends string, F extends Fields>
-  extends Context.TagClass<Self, Id, Schema.Struct.Type<F>>
+  extends Context.TagClass<Self, Id, Schema.Struct.Type<F>, Schema.Struct.Constructor<F>>
 {
   /** The schema of the whole map, for your own use. */
   readonly schema: Schema.Struct<F>
-  /** Attaches the context to an effect, with this seed. */
-  readonly provide: (
-    seed: Schema.Struct.Constructor<F>
-  ) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
-  /** A layer that attaches the context with this seed. */
-  readonly layer: (seed: Schema.Struct.Constructor<F>) => Layer.Layer<Self>
   /** @internal */
   readonly [plans.PlanId]: plans.Plan
 }
@@ -158,18 +153,28 @@ export const Tag = <Self = never, const Id extends string = string>(id: Id) =>
   const plan = plans.make(id, fields)
   const schema = Schema.Struct(fields)
   const tag = Context.Tag(id)<Self, Schema.Struct.Type<F>>(optionsOf(plan, fields, options))
-  const { layer, provide } = tag
+  const { layer, of, provide } = tag as unknown as Seeded
   return Object.assign(tag, {
     [plans.PlanId]: plan,
     schema,
     // `this` is the class that the user wrote
-    provide(this: unknown, entries: object) {
-      return provide.call(this, plan.seed(entries) as never)
+    provide(this: unknown, ...args: ReadonlyArray<object>) {
+      return Reflect.apply(provide, this, [...args.slice(0, -1), plan.seed(args.at(-1)!)])
     },
     layer(this: unknown, entries: object) {
-      return layer.call(this, plan.seed(entries) as never)
+      return Reflect.apply(layer, this, [plan.seed(entries)])
+    },
+    of(this: unknown, entries: object) {
+      return Reflect.apply(of, this, [isTagged(entries, "aiocontext/Region") ? entries : plan.seed(entries)])
     }
   }) as unknown as TagClass<Self, Id, F>
+}
+
+/** The members of a tag that take a seed. */
+interface Seeded {
+  readonly provide: (...args: ReadonlyArray<object>) => unknown
+  readonly layer: (entries: object) => unknown
+  readonly of: (entries: object) => unknown
 }
 
 const optionsOf = <Shape>(
@@ -183,15 +188,28 @@ const optionsOf = <Shape>(
   if (!forkEach) {
     return given
   }
-  const { fork = Context.copy } = given
-  if (fork === Context.share || fork === Context.chain) {
+  const { fork = "copy" } = given
+  if (fork === "share" || fork === "chain") {
     throw new DefinitionError({
       context: plan.context,
       key: Array.from(plan.policies.keys()).find((key) => plan.policies.get(key)?.fork !== undefined) ?? "",
       problem:
-        `under share and chain a child reads its parent's map, so a key cannot fork on its own. Fork the context` +
-        ` with Context.copy.`
+        `under "share" and "chain" a child reads its parent's map, so a key cannot fork on its own. Fork the context` +
+        ` with "copy".`
     })
   }
-  return { ...given, fork: (parent) => forkEach(fork(parent)) }
+  return { ...given, fork: (parent) => forkEach(forkAll(plan.context, fork, parent)) }
 }
+
+const forkAll = (
+  context: string,
+  fork: "copy" | "deepCopy" | ((parent: Context.Entries) => Context.Entries),
+  parent: Context.Entries
+): Context.Entries =>
+  typeof fork === "function" ? fork(parent) : fork === "copy" ? parent : HashMap.map(parent, (value, key) => {
+    try {
+      return structuredClone(value)
+    } catch (cause) {
+      throw new ForkError({ context, key, cause })
+    }
+  })

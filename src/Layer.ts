@@ -13,17 +13,22 @@ import * as Effect from "effect/Effect"
 import * as EffectLayer from "effect/Layer"
 import { Ctx } from "./Context.js"
 import type * as Context from "./Context.js"
-import * as engine from "./internal/engine.js"
-import * as specs from "./internal/spec.js"
-import * as tasks from "./internal/task.js"
+import { fromInput } from "./internal/map/entries.js"
+import { annotationLayer } from "./internal/region/annotations.js"
+import { specOf } from "./internal/region/context.js"
+import { provideLayer } from "./internal/region/provide.js"
+import { bridgeLayer, withStarterContext } from "./internal/task/layer.js"
 
 /**
  * Attaches a context with these entries. The same as `Ctx.layer(entries)`.
  */
-export const succeed = <Self, Id extends string, Shape>(
-  tag: Context.TagClass<Self, Id, Shape>,
-  entries: NoInfer<Shape>
-): EffectLayer.Layer<Self> => tag.layer(entries)
+export const succeed = <Self, Id extends string, Shape, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
+  entries: NoInfer<Seed>
+): EffectLayer.Layer<Self> => {
+  specOf("Layer.succeed", tag)
+  return tag.layer(entries)
+}
 
 /**
  * Attaches a context with the entries that an effect gives. Fails as the effect does.
@@ -43,15 +48,14 @@ export const succeed = <Self, Id extends string, Shape>(
  * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-2
  * ```
  */
-export const effect = <Self, Id extends string, Shape, A extends Shape, E, R>(
-  tag: Context.TagClass<Self, Id, Shape>,
+export const effect = <Self, Id extends string, Shape, A extends Seed, E, R, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   entries: Effect.Effect<A, E, R>
 ): EffectLayer.Layer<Self, E, R> =>
-  engine.layerAttachment(
+  provideLayer(
     tag,
-    specs.specOf(tag),
-    Effect.map(entries, (entries) => specs.fromObject("Layer.effect", entries as object)),
-    tag
+    { spec: specOf("Layer.effect", tag), tag },
+    Effect.map(entries, (entries) => fromInput("Layer.effect", entries))
   )
 
 /**
@@ -72,8 +76,8 @@ export const effect = <Self, Id extends string, Shape, A extends Shape, E, R>(
  * console.log(await Effect.runPromise(program)) // => eu
  * ```
  */
-export const config = <Self, Id extends string, Shape, A extends Shape>(
-  tag: Context.TagClass<Self, Id, Shape>,
+export const config = <Self, Id extends string, Shape, A extends Seed, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   entries: Config.Config<A>
 ): EffectLayer.Layer<Self, ConfigError.ConfigError> => effect(tag, entries)
 
@@ -109,19 +113,25 @@ export const config = <Self, Id extends string, Shape, A extends Shape>(
  * // => … message=out request_id=r-1 user=ann
  * ```
  */
-export const logAnnotations = <Self, Id extends string, Shape>(
-  tag: Context.TagClass<Self, Id, Shape>,
+export const logAnnotations = <Self, Id extends string, Shape, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   keys?: ReadonlyArray<Context.Key<Shape>>
-): EffectLayer.Layer<never> => engine.mirrorLayer({ ref: tag.ref, key: tag.key, keys, into: "logs" })
+): EffectLayer.Layer<never> => {
+  const { definition, ref } = specOf("Layer.logAnnotations", tag)
+  return annotationLayer({ ref, key: definition.key, keys, into: "logs" })
+}
 
 /**
  * Every span that starts in the region carries the context's entries as they are when it starts: all, or those of
  * `keys`. Where it may stand and what it costs is as with {@link logAnnotations}.
  */
-export const spanAttributes = <Self, Id extends string, Shape>(
-  tag: Context.TagClass<Self, Id, Shape>,
+export const spanAttributes = <Self, Id extends string, Shape, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   keys?: ReadonlyArray<Context.Key<Shape>>
-): EffectLayer.Layer<never> => engine.mirrorLayer({ ref: tag.ref, key: tag.key, keys, into: "spans" })
+): EffectLayer.Layer<never> => {
+  const { definition, ref } = specOf("Layer.spanAttributes", tag)
+  return annotationLayer({ ref, key: definition.key, keys, into: "spans" })
+}
 
 /**
  * The ready-made context, attached empty, with the bridge to promise code: all that a program needs to begin.
@@ -140,10 +150,6 @@ export const spanAttributes = <Self, Id extends string, Shape>(
  * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => ann and bob
  * ```
  */
-export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ engine.approachLayer(
-  tasks.hooks,
-  /* @__PURE__ */ EffectLayer.provideMerge(
-    /* @__PURE__ */ Ctx.layer({}),
-    /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
-  )
+export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ withStarterContext(
+  /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), bridgeLayer)
 )

@@ -46,23 +46,6 @@ export type Carrier = { readonly [name: string]: string }
 export type Source = { readonly [name: string]: unknown } | { readonly get: (name: string) => string | null }
 
 /**
- * A context that may travel. `Seed` is what attaches it.
- *
- * @category models
- * @since 1.0.0
- */
-export interface Target<Self, Shape, Seed> {
-  /** The context's id. */
-  readonly key: string
-  /** The context's service. */
-  readonly Service: Context.Attached<Shape>
-  /** The map of the fiber. */
-  readonly data: Effect.Effect<Context.Entries, never, Self>
-  /** Attaches the context. */
-  readonly provide: (seed: Seed) => <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
-}
-
-/**
  * Whom one talks to.
  *
  * @category options
@@ -97,13 +80,13 @@ type Rejection<Invalid> = "reject" extends Invalid ? InboundError : never
  * @category encoding
  * @since 1.0.0
  */
-export const encode = <Self, Shape, Seed>(
-  target: Target<Self, Shape, Seed>,
+export const encode = <Self, Id extends string, Shape, Seed>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   entries: NoInfer<Partial<Shape>>,
   options?: Options
 ): Carrier =>
   carriers.write(
-    planOf(target),
+    planOf(tag),
     (key) => Object.hasOwn(entries, key) ? entries[key as keyof Shape] : undefined,
     options?.trust ?? "trusted"
   )
@@ -133,13 +116,13 @@ export const encode = <Self, Shape, Seed>(
  * @category encoding
  * @since 1.0.0
  */
-export const inject = <Self, Shape, Seed>(
-  target: Target<Self, Shape, Seed>,
+export const inject = <Self, Id extends string, Shape, Seed>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options?: Options
 ): Effect.Effect<Carrier, never, Self> =>
-  Effect.map(target.data, (entries) =>
+  Effect.map(tag.data, (entries) =>
     carriers.write(
-      planOf(target),
+      planOf(tag),
       (key) => Option.getOrUndefined(HashMap.get(entries, key)),
       options?.trust ?? "trusted"
     ))
@@ -154,13 +137,13 @@ export const inject = <Self, Shape, Seed>(
  * @category decoding
  * @since 1.0.0
  */
-export const decode = <Self, Shape, Seed>(
-  target: Target<Self, Shape, Seed>,
+export const decode = <Self, Id extends string, Shape, Seed>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   carrier: Source,
   options?: Options
 ): { readonly entries: Partial<Shape>; readonly errors: ReadonlyArray<InboundError> } =>
   // the schemas made the entries
-  carriers.read(planOf(target), carrier, options?.trust ?? "trusted") as {
+  carriers.read(planOf(tag), carrier, options?.trust ?? "trusted") as {
     readonly entries: Partial<Shape>
     readonly errors: ReadonlyArray<InboundError>
   }
@@ -171,13 +154,13 @@ export const decode = <Self, Shape, Seed>(
  * @category decoding
  * @since 1.0.0
  */
-export const extract = <Self, Shape, Seed, Invalid extends "drop" | "reject" = "drop">(
-  target: Target<Self, Shape, Seed>,
+export const extract = <Self, Id extends string, Shape, Seed, Invalid extends "drop" | "reject" = "drop">(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   carrier: Source,
   options?: InboundOptions<Invalid>
 ): Effect.Effect<Partial<Shape>, Rejection<Invalid>> =>
   Effect.suspend(() => {
-    const { entries, errors } = decode(target, carrier, options)
+    const { entries, errors } = decode(tag, carrier, options)
     const [error] = errors
     return error === undefined
       ? Effect.succeed(entries)
@@ -210,22 +193,23 @@ export const extract = <Self, Shape, Seed, Invalid extends "drop" | "reject" = "
  * @category decoding
  * @since 1.0.0
  */
-export const restore = <Self, Shape, Seed, E2 = never, R2 = never, Invalid extends "drop" | "reject" = "drop">(
-  target: Target<Self, Shape, Seed>,
-  carrier: Source,
-  seed: (got: Partial<Shape>) => NoInfer<Seed> | Effect.Effect<NoInfer<Seed>, E2, R2>,
-  options?: InboundOptions<Invalid>
-): <A, E, R>(
-  effect: Effect.Effect<A, E, R>
-) => Effect.Effect<A, E | E2 | Rejection<Invalid>, Exclude<R, Self> | R2> =>
-(effect) =>
-  extract(target, carrier, options).pipe(
-    Effect.flatMap((got) => {
-      const seeded = seed(got)
-      return Effect.isEffect(seeded) ? seeded : Effect.succeed(seeded)
-    }),
-    Effect.flatMap((seeded) => target.provide(seeded)(effect))
-  )
+export const restore =
+  <Self, Id extends string, Shape, Seed, E2 = never, R2 = never, Invalid extends "drop" | "reject" = "drop">(
+    tag: Context.TagClass<Self, Id, Shape, Seed>,
+    carrier: Source,
+    seed: (got: Partial<Shape>) => NoInfer<Seed> | Effect.Effect<NoInfer<Seed>, E2, R2>,
+    options?: InboundOptions<Invalid>
+  ): <A, E, R>(
+    effect: Effect.Effect<A, E, R>
+  ) => Effect.Effect<A, E | E2 | Rejection<Invalid>, Exclude<R, Self> | R2> =>
+  (effect) =>
+    extract(tag, carrier, options).pipe(
+      Effect.flatMap((got) => {
+        const seeded = seed(got)
+        return Effect.isEffect(seeded) ? seeded : Effect.succeed(seeded)
+      }),
+      Effect.flatMap((seeded) => tag.provide(seeded)(effect))
+    )
 
 // -----------------------------------------------------------------------------------------------------------------
 // environment variables
@@ -264,11 +248,11 @@ export const toEnv = (carrier: Carrier): { readonly [variable: string]: string }
  * @since 1.0.0
  */
 export const fromEnv = (
-  target: { readonly key: string },
+  tag: { readonly key: string },
   env: { readonly [variable: string]: string | undefined }
 ): Carrier =>
   Object.fromEntries(
-    carriers.namesOf(planOf(target)).flatMap((name) => {
+    carriers.namesOf(planOf(tag)).flatMap((name) => {
       const text = env[variable(name)]
       return typeof text === "string" ? [[name, text]] : []
     })

@@ -12,23 +12,26 @@
  *
  * The model is asyncio's: a task holds its context across its awaits, and a child task copies it.
  *
+ * @since 1.0.0
  * @module
  */
-import * as Cause from "effect/Cause"
-import * as Duration from "effect/Duration"
+import type * as Duration from "effect/Duration"
 import type * as Effect from "effect/Effect"
 import type * as Fiber from "effect/Fiber"
-import * as HashMap from "effect/HashMap"
 import type * as EffectLayer from "effect/Layer"
-import * as Option from "effect/Option"
+import type * as ManagedRuntime from "effect/ManagedRuntime"
+import type * as Runtime from "effect/Runtime"
 import type * as Context from "./Context.js"
 import { Ctx } from "./Context.js"
-import { KeyNotFoundError, NotAttachedError } from "./errors.js"
-import * as attachments from "./internal/attachment.js"
-import type * as bags from "./internal/bag.js"
-import * as engine from "./internal/engine.js"
-import * as specs from "./internal/spec.js"
-import * as tasks from "./internal/task.js"
+import { checkFunction } from "./internal/argument.js"
+import { specOf } from "./internal/region/context.js"
+import * as binding from "./internal/task/bind.js"
+import { makeMap } from "./internal/task/contextMap.js"
+import { currentOrThrow } from "./internal/task/current.js"
+import { bridgeLayer } from "./internal/task/layer.js"
+import { forkEffect, forkFunction, toPromise } from "./internal/task/run.js"
+import type * as running from "./internal/task/run.js"
+import { withDeadline } from "./internal/task/timeout.js"
 
 /**
  * The bridge: provide it once, at the root of the app. In its region imperative code follows fibers, and fibers keep
@@ -54,14 +57,14 @@ import * as tasks from "./internal/task.js"
  * console.log(await Effect.runPromise(handler.pipe(Effect.provide(compat.layer)))) // => r-1
  * ```
  */
-export const layer: EffectLayer.Layer<never> = /* @__PURE__ */ engine.bridgeLayer(tasks.hooks)
+export const layer: EffectLayer.Layer<never> = bridgeLayer
 
 // -----------------------------------------------------------------------------------------------------------------
 // the imperative map
 // -----------------------------------------------------------------------------------------------------------------
 
 /** A context that a task can be run in: a `Context` of `aiocontext/compat/contextvars`. */
-export type TaskContext = tasks.TaskContext
+export type TaskContext = running.TaskContext
 
 /** Options of {@link fork}. */
 export interface ForkOptions {
@@ -75,6 +78,15 @@ export interface RunOptions extends ForkOptions {
   readonly signal?: AbortSignal
 }
 
+/** The same, with a runtime for the services that the effect needs besides those of the task. */
+export interface RuntimeOptions<R> extends RunOptions {
+  /**
+   * Gives its services, and what its layers have set. A map of its own for a context takes the place of the task's; the
+   * task fills in the rest.
+   */
+  readonly runtime: Runtime.Runtime<R> | ManagedRuntime.ManagedRuntime<R, any>
+}
+
 /**
  * A context's map in imperative code: that of the task that runs the call.
  *
@@ -82,7 +94,7 @@ export interface RunOptions extends ForkOptions {
  * `BridgeError` in a fiber outside {@link layer}, {@link NotAttachedError} in a task that the context is not attached
  * to.
  */
-export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<Shape>, Shape[Context.Key<Shape>]]> {
+export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.Entry<Shape>> {
   /** The value of a key; `undefined` where an optional key is absent. */
   get<K extends Context.Key<Shape>>(key: K): Shape[K]
   /** The value of a key, or the fallback where it is absent. A stored `undefined` is present. */
@@ -100,7 +112,7 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
   /** Whether a key is there. */
   has(key: Context.Key<Shape>): boolean
   /** Removes an optional key; `true` if it was there. */
-  delete<K extends Context.OptionalKey<Shape>>(key: K): boolean
+  delete<K extends Context.Key<Shape>>(key: Context.Deletable<Shape, K>): boolean
   /** Removes the optional keys, as the tag's `clear` does. */
   clear(): void
   /** The number of keys. */
@@ -110,17 +122,23 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
   /** The values of this moment, in the order of `keys`. */
   values(): IterableIterator<Shape[Context.Key<Shape>]>
   /** The entries of this moment, in the order of `keys`. */
-  entries(): IterableIterator<[Context.Key<Shape>, Shape[Context.Key<Shape>]]>
+  entries(): IterableIterator<Context.Entry<Shape>>
   /** Calls `f` with each entry of this moment; what `f` sets is not visited. */
   forEach(f: (value: Shape[Context.Key<Shape>], key: Context.Key<Shape>) => void): void
   /** The entries in a plain object, `__proto__` and its like included. */
   toObject(): Shape
   /** Runs code as a new task with the context attached and seeded; gives what the code gives. */
-  run<A>(entries: Shape, f: () => A): A
+  run<A>(entries: Seed, f: () => A): A
+  /** Runs code as a child of this task, with these entries added to the map that is there. */
+  locally<A>(entries: Partial<Shape>, f: () => A): A
   /** Runs an effect that needs the context, as a child of this task. */
   runPromise<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Promise<A>
+  /** Runs an effect that needs the context and the services of a runtime: the one line of a handler in Express. */
+  runPromise<A, E, R>(effect: Effect.Effect<A, E, Self | R>, options: RuntimeOptions<R>): Promise<A>
   /** Runs an effect that needs the context, as a child of this task, and gives its fiber. */
   runFork<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Fiber.RuntimeFiber<A, E>
+  /** The same, with the services of a runtime. */
+  runFork<A, E, R>(effect: Effect.Effect<A, E, Self | R>, options: RuntimeOptions<R>): Fiber.RuntimeFiber<A, E>
 }
 
 /**
@@ -142,149 +160,17 @@ export interface ContextMap<Self, Shape> extends Iterable<readonly [Context.Key<
  * })
  * ```
  */
-export const make = <Self, Id extends string, Shape>(
-  tag: Context.TagClass<Self, Id, Shape>
-): ContextMap<Self, Shape> => {
-  const spec = specs.specOf(tag)
-  const { definition, ref } = spec
-  const id = definition.key
-  const { all, entry, modify, value } = specs.mapIn(spec, tasks.places)
-
-  const attachmentOf = (place: tasks.Place, operation: string): attachments.Attachment => {
-    const attachment = tasks.serviceOf(place, id) as attachments.Attachment | undefined
-    if (!attachment) {
-      throw new NotAttachedError({ context: id, operation: `context.${operation}` })
-    }
-    return attachment
-  }
-
-  /** The running task, if the context is attached to it. */
-  const attachedPlace = (): tasks.Place | undefined => {
-    const place = tasks.locate()
-    return place && (tasks.indexOf(place, ref) ?? tasks.serviceOf(place, id))
-      ? place
-      : undefined
-  }
-
-  const at = <A>(
-    operation: string,
-    f: (place: tasks.Place, attachment: attachments.Attachment) => A
-  ): A => {
-    const place = tasks.currentOrThrow(`context.${operation}`)
-    return f(place, attachmentOf(place, operation))
-  }
-
-  const entryAt = (operation: string, key: string): Option.Option<unknown> =>
-    at(operation, (place, attachment) => entry(place, attachment, key))
-
-  const modifyAt = (operation: string, f: attachments.Modify): boolean =>
-    at(operation, (place, attachment) => {
-      tasks.settle(place)
-      return modify(place, attachment, f)
-    })
-
-  const flush = (task: tasks.Task, index: bags.Bag): void => {
-    modify(task, attachmentOf(task, "set"), HashMap.union(HashMap.fromIterable(Object.entries(index))))
-  }
-
-  const allAt = (operation: string): attachments.Entries => at(operation, all)
-
-  const read = (place: tasks.Place, key: string, fallback: unknown): unknown => {
-    const index = tasks.indexOf(place, ref)
-    if (index) {
-      return readIndex(index, key, fallback)
-    }
-    const attachment = attachmentOf(place, "get")
-    const own = value(place, attachment)
-    const whole = attachments.wholeOf(own, attachment)
-    if (whole) {
-      tasks.countRead(place, ref, whole)
-    }
-    const found = attachments.getEntry(own, attachment, key)
-    return found._tag === "Some" ? found.value : fallback
-  }
-
-  const runFork = <A, E>(
-    effect: Effect.Effect<A, E, never>,
-    options?: RunOptions
-  ): Fiber.RuntimeFiber<A, E> => at("runFork", (place) => start(place, effect, options))
-
-  const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("entries"))
-
-  // in an object that has accessors of its own, the JavaScript engine looks up each member by its name
-  const accessors = {
-    get attached() {
-      return !!attachedPlace()
-    },
-    get size() {
-      return HashMap.size(allAt("size"))
-    }
-  }
-
-  const map = {
-    get(key: string, fallback?: unknown) {
-      const index = tasks.currentIndex(ref)
-      return index === undefined
-        ? read(tasks.currentOrThrow("context.get"), key, fallback)
-        : readIndex(index, key, fallback)
-    },
-    getOrThrow: (key: string) =>
-      Option.getOrThrowWith(
-        entryAt("getOrThrow", key),
-        () => new KeyNotFoundError({ context: id, key })
-      ),
-    peek(key: string, fallback?: unknown) {
-      const place = attachedPlace()
-      return place ? read(place, key, fallback) : fallback
-    },
-    set(key: string, value: unknown) {
-      if (!tasks.setIndexed(ref, key, value, flush)) {
-        modifyAt("set", HashMap.set(key, value))
-      }
-    },
-    has: (key: string) => Option.isSome(entryAt("has", key)),
-    delete: (key: string) => modifyAt("delete", specs.remove(key)),
-    clear() {
-      modifyAt("clear", specs.clear(spec))
-    },
-    keys: () => HashMap.keys(allAt("keys")),
-    values: () => HashMap.values(allAt("values")),
-    entries,
-    [Symbol.iterator]: entries,
-    forEach: (f: (value: unknown, key: string) => void) => HashMap.forEach(allAt("forEach"), f),
-    toObject: () => Object.fromEntries(allAt("toObject")),
-    run<A>(entries: object, f: () => A): A {
-      checkFunction("context.run", f)
-      const seed = specs.bagOf("context.run", entries)
-      const parent = tasks.childState()
-      const task = tasks.make(() =>
-        engine.attachState(
-          parent,
-          ref,
-          attachments.makeAttachment(
-            definition,
-            HashMap.fromIterable(Object.entries(seed)),
-            engine.serviceOf(parent, id),
-            false,
-            tag
-          )
-        )
-      )
-      if (!attachments.isLinked(spec)) {
-        tasks.startReading(task, ref, seed)
-      }
-      return tasks.runIn(task, f)
-    },
-    runPromise: <A, E>(effect: Effect.Effect<A, E, never>, options?: RunOptions): Promise<A> =>
-      toPromise(runFork(effect, options)),
-    runFork
-  }
-  return Object.assign(Object.create(accessors), map)
-}
-
-const readIndex = (index: bags.Bag, key: string, fallback: unknown): unknown => {
-  const value = index[key]
-  return value !== undefined || key in index ? value : fallback
+export const make = <Self, Id extends string, Shape, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>
+): ContextMap<Self, Shape, Seed> => {
+  const { map, runnerAt } = makeMap(specOf("compat.make", tag), tag)
+  const runFork = (effect: Effect.Effect<unknown, unknown, any>, options?: running.EffectOptions) =>
+    forkEffect(runnerAt("runFork"), effect, options)
+  return Object.assign(map, {
+    runFork,
+    runPromise: (effect: Effect.Effect<unknown, unknown, any>, options?: running.EffectOptions) =>
+      toPromise(runFork(effect, options))
+  }) as unknown as ContextMap<Self, Shape, Seed>
 }
 
 /**
@@ -326,7 +212,8 @@ export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
  * })
  * ```
  */
-export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> => forkWith("compat.fork", f, options)
+export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
+  forkFunction("compat.fork", f, options)
 
 /**
  * Runs each function as a child of this task and waits for all: asyncio's `gather`. Rejects with the first failure; the
@@ -346,8 +233,8 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
   fs: Fs
 ): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
   const functions = Array.from(fs)
-  functions.forEach((f) => checkFunction("compat.all", f))
-  return Promise.all(functions.map((f) => forkWith("compat.all", f))) as Promise<any>
+  // each with a value of its function's
+  return Promise.all(functions.map((f) => forkFunction("compat.all", f))) as Promise<any>
 }
 
 /**
@@ -366,57 +253,8 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
  * })
  * ```
  */
-export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> => {
-  const millis = Duration.toMillis(Option.getOrThrowWith(
-    Number.isNaN(duration) ? Option.none() : Duration.decodeUnknown(duration),
-    () => specs.mistake(`compat.timeout takes a duration, as in compat.timeout(fn, "2 seconds")`, duration)
-  ))
-  const controller = new AbortController()
-  const result = forkWith("compat.timeout", f, undefined, controller)
-  if (millis >= 2 ** 31) {
-    // a longer timer would fire at once
-    return result
-  }
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => {
-      const late = new Cause.TimeoutException(`compat.timeout: the task took longer than ${Duration.format(duration)}`)
-      controller.abort(late)
-      reject(late)
-    }, millis)
-    result.then(resolve, reject).finally(() => clearTimeout(timer))
-  })
-}
-
-const checkFunction = (operation: string, f: unknown): void => {
-  if (typeof f !== "function") {
-    throw specs.mistake(`${operation} takes a function, as in ${operation}(async () => { … })`, f)
-  }
-}
-
-type Install = TaskContext["~aiocontext/install"]
-
-const installOf = (operation: string, options: ForkOptions | undefined): Install => {
-  const context = options?.context
-  if (context !== undefined && !context?.["~aiocontext/install"]) {
-    throw specs.mistake(
-      `${operation} takes a context of contextvars, as in { context: copyContext() }`,
-      context
-    )
-  }
-  return (state) => context ? context["~aiocontext/install"](state) : state
-}
-
-const forkWith = <A>(
-  operation: string,
-  f: TaskFunction<A>,
-  options?: ForkOptions,
-  { signal } = new AbortController()
-): Promise<A> => {
-  checkFunction(operation, f)
-  const install = installOf(operation, options)
-  const child = tasks.fork(tasks.currentOrThrow(operation), install)
-  return tasks.runIn(child, async () => f(signal))
-}
+export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> =>
+  withDeadline("compat.timeout", duration, (signal) => forkFunction("compat.timeout", f, { signal }))
 
 // -----------------------------------------------------------------------------------------------------------------
 // captured tasks
@@ -438,13 +276,9 @@ const forkWith = <A>(
  * socket.emit("data") // => r-1
  * ```
  */
-export const bind = <Args extends Array<unknown>, A>(f: (...args: Args) => A): (...args: Args) => A => {
-  checkFunction("compat.bind", f)
-  const inTask = capture("compat.bind")
-  return function(this: unknown, ...args) {
-    return inTask(() => f.apply(this, args))
-  }
-}
+export const bind = <This, Args extends Array<any>, A>(
+  f: (this: This, ...args: Args) => A
+): (this: This, ...args: Args) => A => binding.bind("compat.bind", f)
 
 /**
  * Keeps this task, to run other code in it later: as {@link bind}, for functions that are not known yet.
@@ -459,45 +293,70 @@ export const bind = <Args extends Array<unknown>, A>(f: (...args: Args) => A): (
  * ```
  */
 export const snapshot = (): <A>(f: () => A) => A => {
-  const inTask = capture("compat.snapshot")
+  const inTask = binding.makeSnapshot("compat.snapshot")
   return (f) => {
     checkFunction("compat.snapshot()", f)
     return inTask(f)
   }
 }
 
-const capture = (operation: string) => {
-  const task = tasks.capture(tasks.currentOrThrow(operation))
-  return <A>(f: () => A): A => tasks.runIn(task, f)
-}
+/**
+ * Has an event emitter bind what is listened with from here on, as {@link bind} does; gives the emitter. A listener can be
+ * removed by the function that it was added with, as before.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ * import { EventEmitter } from "node:events"
+ *
+ * const bus = new EventEmitter()
+ * const print = () => console.log(context.get("request_id"))
+ * context.run({ request_id: "r-1" }, () => compat.bindEmitter(bus).on("event", print))
+ * bus.emit("event") // => r-1
+ * bus.off("event", print)
+ * ```
+ */
+export const bindEmitter = <E extends binding.Emitter>(emitter: E): E => binding.bindEmitter(emitter)
+
+/**
+ * Runs a function outside every task, with every `AsyncLocalStorage` empty; gives what the function gives. For pools, timers
+ * and clients that are made lazily, in whatever request comes first, and belong to none.
+ *
+ * @example
+ * ```ts
+ * import { compat, context } from "aiocontext"
+ *
+ * context.run({ request_id: "r-1" }, () => {
+ *   console.log(compat.outside(() => context.peek("request_id", "none"))) // => none
+ * })
+ * ```
+ */
+export const outside = <A>(f: () => A): A => binding.outside(f)
+
+/**
+ * Runs an effect inside a scope that is entered with a callback: of an `AsyncLocalStorage`, of OpenTelemetry's
+ * `context.with`, of Sentry's `withIsolationScope`. `enter` is called when the effect starts, and calls its argument at once.
+ * What the scope sets is there in all of the effect, and gone after it. Costs two yields. A fiber outside {@link layer} dies
+ * of a `BridgeError`.
+ *
+ * @example
+ * ```ts
+ * import { compat } from "aiocontext"
+ * import { Effect } from "effect"
+ * import { AsyncLocalStorage } from "node:async_hooks"
+ *
+ * const tenant = new AsyncLocalStorage<string>()
+ * const program = Effect.sync(() => tenant.getStore()).pipe(compat.within((f) => tenant.run("acme", f)))
+ * console.log(await Effect.runPromise(Effect.provide(program, compat.layer))) // => acme
+ * ```
+ */
+export const within =
+  (enter: (f: () => void) => unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+    binding.within(effect, enter)
 
 // -----------------------------------------------------------------------------------------------------------------
 // back to Effect
 // -----------------------------------------------------------------------------------------------------------------
-
-const start = <A, E>(
-  place: tasks.Place,
-  effect: Effect.Effect<A, E, unknown>,
-  options: RunOptions | undefined
-): Fiber.RuntimeFiber<A, E> => {
-  const install = installOf("compat.runFork", options)
-  const fiber = engine.runFork<A, E>(engine.withBridge(tasks.stateOf(place)), effect, install)
-  const signal = options?.signal
-  if (signal) {
-    const abort = () => fiber.unsafeInterruptAsFork(fiber.id())
-    signal.addEventListener("abort", abort)
-    fiber.addObserver(() => signal.removeEventListener("abort", abort))
-    if (signal.aborted) {
-      abort()
-    }
-  }
-  return fiber
-}
-
-const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
-  new Promise((resolve, reject) =>
-    fiber.addObserver((exit) => exit._tag === "Success" ? resolve(exit.value) : reject(engine.toError(exit.cause)))
-  )
 
 /**
  * Runs an effect as a child of this task, with everything that its fiber had: context maps, log annotations, the current
@@ -521,13 +380,16 @@ const toPromise = <A, E>(fiber: Fiber.RuntimeFiber<A, E>): Promise<A> =>
  * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => hello ann
  * ```
  */
-export const runPromise = <A, E, R>(effect: Effect.Effect<A, E, R>, options?: RunOptions): Promise<A> =>
-  toPromise(runFork(effect, options))
+export const runPromise = <A, E, R>(
+  effect: Effect.Effect<A, E, R>,
+  options?: RunOptions | RuntimeOptions<any>
+): Promise<A> => toPromise(runFork(effect, options))
 
 /**
  * Runs an effect as a child of this task, as {@link runPromise} does, and gives its fiber.
  */
 export const runFork = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options?: RunOptions
-): Fiber.RuntimeFiber<A, E> => start(tasks.currentOrThrow("compat.runFork"), effect, options)
+  options?: RunOptions | RuntimeOptions<any>
+): Fiber.RuntimeFiber<A, E> =>
+  forkEffect(currentOrThrow("compat.runFork"), effect as Effect.Effect<A, E, unknown>, options)

@@ -3,10 +3,15 @@
  *
  * @module
  */
-export type { TraceEvent } from "./testing/event.js"
-export * from "./testing/isolation.js"
-export type { Failure, Leak, Storage, TestRequest } from "./testing/run.js"
-export { trace } from "./testing/trace.js"
-export type { Trace, Traced } from "./testing/trace.js"
+export { isolationTest } from "./testing/kit/isolation.js"
+export { perRun } from "./testing/kit/options.js"
+export type { IsolationOptions } from "./testing/kit/options.js"
+export type { Failure, Leak, Waits, Wake } from "./testing/kit/outcome.js"
+export { IsolationError } from "./testing/kit/report.js"
+export type { IsolationFinding, IsolationReport } from "./testing/kit/report.js"
+export type { DefaultValues, RequestName, Storage, Subject, TestRequest } from "./testing/kit/request.js"
+export type { TraceEvent } from "./testing/trace/event.js"
+export { trace } from "./testing/trace/record.js"
+export type { Trace, Traced } from "./testing/trace/record.js"
 export { withContext } from "./testing/within.js"
 export type { WithContext } from "./testing/within.js"

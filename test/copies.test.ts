@@ -3,16 +3,28 @@ import { compat, context, ContextLayer, Ctx } from "aiocontext"
 import { AsyncContext } from "aiocontext/compat/AsyncContext"
 import { ContextVar, copyContext } from "aiocontext/compat/contextvars"
 import { Deferred, Effect } from "effect"
+import { readFileSync } from "node:fs"
+import { join } from "node:path"
 import { vi } from "vitest"
+
+const root = join(import.meta.dirname, "..")
+const manifest = JSON.parse(readFileSync(join(root, "package.json"), "utf8")) as {
+  readonly imports: { readonly "#async": { readonly "@aiocontext/source": Readonly<Record<string, string>> } }
+}
+
+/** The two modules of which a runtime takes one, as the package's own `imports` say. */
+const asyncContext = Object.fromEntries(
+  Object.entries(manifest.imports["#async"]["@aiocontext/source"]).map(([runtime, file]) => [runtime, join(root, file)])
+) as Record<"node" | "default", string>
 
 /** The package, loaded once more. */
 const loadCopy = async () => {
   vi.resetModules()
   const copy = await import("aiocontext")
   const contextvars = await import("aiocontext/compat/contextvars")
-  const asyncContext = await import("aiocontext/compat/AsyncContext")
+  const { AsyncContext } = await import("aiocontext/compat/AsyncContext")
   expect(copy.compat.fork).not.toBe(compat.fork)
-  return { ...copy, ...contextvars, AsyncContext: asyncContext.AsyncContext }
+  return { ...copy, ...contextvars, AsyncContext }
 }
 
 describe("two copies of the package in one process", () => {
@@ -44,9 +56,9 @@ describe("two copies of the package in one process", () => {
   })
 
   it("keep requests apart, where the second copy is a browser's", async () => {
-    vi.doMock("../src/internal/async.node.js", () => vi.importActual("../src/internal/async.browser.js"))
+    vi.doMock(asyncContext.node, () => vi.importActual(asyncContext.default))
     await loadCopy()
-    vi.doUnmock("../src/internal/async.node.js")
+    vi.doUnmock(asyncContext.node)
     const program = Effect.gen(function*() {
       const gate = yield* Deferred.make<void>()
       const user = Effect.sync(() => context.get("user"))

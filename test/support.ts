@@ -1,9 +1,55 @@
-import { Effect, HashMap } from "effect"
+import { compat, context, ContextLayer, type Ctx } from "aiocontext"
+import { Effect, Fiber, FiberStatus, HashMap } from "effect"
 import { execFile } from "node:child_process"
 import { createRequire } from "node:module"
 import { promisify } from "node:util"
 
 export const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
+
+/** A promise, and the function that fulfils it: what `Promise.withResolvers` gives on newer runtimes. */
+export const withResolvers = (): { readonly promise: Promise<void>; readonly resolve: () => void } => {
+  let resolve = () => {}
+  const promise = new Promise<void>((done) => {
+    resolve = done
+  })
+  return { promise, resolve }
+}
+
+/** Runs an effect in a child, and waits for it. */
+export const inChild = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  Effect.flatMap(Effect.fork(effect), Fiber.join)
+
+/** Runs promise code as a task. */
+export const asTask = <A>(f: () => A): A => context.run({}, f)
+
+/** Runs an effect as an app does. */
+export const asApp = <A, E>(effect: Effect.Effect<A, E, Ctx>): Promise<A> =>
+  Effect.runPromise(Effect.provide(effect, ContextLayer))
+
+/** Runs an effect under the bridge. */
+export const bridged = Effect.provide(compat.layer)
+
+/** Code that waits for a gate: what runs behind it is left over once its step is over. */
+export const gated = (): {
+  /** Starts the code, where it is called. */
+  readonly start: (code: () => unknown) => void
+  /** Lets it run, and gives its results. */
+  readonly open: () => Promise<ReadonlyArray<unknown>>
+} => {
+  const { promise, resolve } = withResolvers()
+  const runs: Array<Promise<unknown>> = []
+  return {
+    start: (code) => void runs.push(promise.then(code)),
+    open: () => {
+      resolve()
+      return Promise.all(runs)
+    }
+  }
+}
+
+/** Waits until a fiber waits. */
+export const suspended = (fiber: Fiber.RuntimeFiber<unknown, unknown>): Effect.Effect<unknown> =>
+  Effect.yieldNow().pipe(Effect.zipRight(Fiber.status(fiber)), Effect.repeat({ until: FiberStatus.isSuspended }))
 
 /** How often, or how many: a few, where the isolation kit runs the test itself some thousand times. */
 export const often = (alone: number, asRequest: number): number =>
@@ -29,6 +75,16 @@ export const heapUsed = async (): Promise<number> => {
     await sleep(5)
   }
   return process.memoryUsage().heapUsed
+}
+
+/** How many of the objects are collected, of all as soon as all are. */
+export const collected = async (refs: ReadonlyArray<WeakRef<object>>): Promise<number> => {
+  const isGone = (ref: WeakRef<object>) => ref.deref() === undefined
+  for (let attempt = 0; attempt < 20 && !refs.every(isGone); attempt++) {
+    await sleep(5)
+    collectGarbage()
+  }
+  return refs.filter(isGone).length
 }
 
 /** What imperative code throws, as an effect's failure. */

@@ -14,9 +14,9 @@ class RequestContext extends Context.Tag("app/RequestContext")<RequestContext, {
 
 const request = compat.make(RequestContext)
 
-class Copied extends Context.Tag("app/Copied")<Copied>({ fork: Context.copy }) {}
-class DeepCopied extends Context.Tag("app/DeepCopied")<DeepCopied>({ fork: Context.deepCopy }) {}
-class Chained extends Context.Tag("app/Chained")<Chained>({ fork: Context.chain }) {}
+class Copied extends Context.Tag("app/Copied")<Copied>({ fork: "copy" }) {}
+class DeepCopied extends Context.Tag("app/DeepCopied")<DeepCopied>({ fork: "deepCopy" }) {}
+class Chained extends Context.Tag("app/Chained")<Chained>({ fork: "chain" }) {}
 
 const output: Array<string> = []
 

@@ -16,29 +16,24 @@
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import type * as engine from "../internal/engine.js"
-import * as locals from "../internal/local.js"
-import * as tasks from "../internal/task.js"
+import { checkFunction } from "../internal/argument.js"
+import type { Local } from "../internal/effect3/refs.js"
+import { currentOrProgram } from "../internal/task/current.js"
+import * as locals from "../internal/task/local.js"
 
 type Mapping = HashMap.HashMap<object, unknown>
 
-const mapping: engine.Local<Mapping> = locals.makeLocal<Mapping>("AsyncContext", HashMap.empty(), {
+const mapping: Local<Mapping> = locals.makeLocal<Mapping>("AsyncContext", HashMap.empty(), {
   fork: (mapping) => mapping,
   inherit: (_, outer) => outer
 })
 
-const mappingHere = (operation: string): Mapping => locals.valueOf(tasks.currentOrProgram(operation), mapping)
+const mappingHere = (operation: string): Mapping => locals.valueIn(currentOrProgram(operation), mapping)
 
 type AnyFunction<Args extends ReadonlyArray<unknown>, A> = (...args: Args) => A
 
 const call = <A>(operation: string, swapped: Mapping, f: () => A): A =>
-  locals.runWith(tasks.currentOrProgram(operation), mapping, swapped, f)
-
-const checkFunction = (operation: string, f: unknown): void => {
-  if (typeof f !== "function") {
-    throw new TypeError(`${operation} takes a function, as in ${operation}(() => { … }), and got ${String(f)}`)
-  }
-}
+  locals.runWith(currentOrProgram(operation), { local: mapping, value: swapped, f })
 
 /** Options of {@link Variable}. */
 export interface VariableOptions<A> {

@@ -17,15 +17,25 @@ import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { ForkError } from "../errors.js"
-import * as attachments from "../internal/attachment.js"
+import { invalidArgument } from "../internal/argument.js"
 import { deepClone } from "../internal/clone.js"
-import * as engine from "../internal/engine.js"
-import * as locals from "../internal/local.js"
-import * as tasks from "../internal/task.js"
+import { withFiber } from "../internal/effect3/fiber.js"
+import { makeMapRef } from "../internal/effect3/refs.js"
+import type { Entries } from "../internal/map/entries.js"
+import { changed, getEntry, type Holder } from "../internal/map/held.js"
+import { remarked, startOf } from "../internal/map/mark.js"
+import type { Definition, Region, Strategy } from "../internal/map/region.js"
+import { makeRegion } from "../internal/map/region.js"
+import { ownBeforeWrite, runners } from "../internal/task/access.js"
+import { startTask } from "../internal/task/child.js"
+import { currentOrThrow, runIn } from "../internal/task/current.js"
+import { noteStarts } from "../internal/task/defaults.js"
+import * as locals from "../internal/task/local.js"
+import type { Runner } from "../internal/task/task.js"
 
 const id = "aiocontext/compat/aiotask"
 
-const fromParent: attachments.Fork = (parent) =>
+const fromParent = (parent: Entries): Entries =>
   HashMap.map(parent, (value, key) => {
     try {
       return deepClone(value)
@@ -42,16 +52,16 @@ const fromParent: attachments.Fork = (parent) =>
 export interface TaskFactory {
   readonly name: string
   /** @internal */
-  readonly definition: attachments.Definition
+  readonly definition: Definition
 }
 
-const makeFactory = (name: string, fork: attachments.Fork): TaskFactory => ({
+const makeFactory = (name: string, fork: Strategy): TaskFactory => ({
   name,
   definition: { key: id, fork, join: "isolate" }
 })
 
 /** Children share their parent's map, whoever writes. O(1). The default. */
-export const taskFactory: TaskFactory = makeFactory("taskFactory", attachments.share)
+export const taskFactory: TaskFactory = makeFactory("taskFactory", "share")
 
 /**
  * Children start with a deep copy of their parent's map, O(n). Functions are kept as they are and instances keep their
@@ -63,7 +73,7 @@ export const copyingTaskFactory: TaskFactory = makeFactory("copyingTaskFactory",
  * Children read their own entries, and their parent's current ones behind them; `clear` removes a child's own. The fork is
  * O(1). As Python's `ChainMap.new_child`.
  */
-export const chainmapTaskFactory: TaskFactory = makeFactory("chainmapTaskFactory", attachments.chain)
+export const chainmapTaskFactory: TaskFactory = makeFactory("chainmapTaskFactory", "chain")
 
 const factories: ReadonlyArray<unknown> = [taskFactory, copyingTaskFactory, chainmapTaskFactory]
 
@@ -71,30 +81,35 @@ const factories: ReadonlyArray<unknown> = [taskFactory, copyingTaskFactory, chai
 // the context
 // -----------------------------------------------------------------------------------------------------------------
 
-type Root = attachments.Attachment
-
-const makeRoot = ({ definition }: TaskFactory): Root =>
-  attachments.makeAttachment(definition, HashMap.empty(), undefined, false, undefined)
+const makeRoot = ({ definition }: TaskFactory): Region =>
+  makeRegion({ definition, seed: HashMap.empty(), kind: "provide", tag: undefined })
 
 // A task that has no root of its own yet becomes one before it starts a child, so that both share a map from the start.
-const roots = locals.makeLocal<Root | undefined>(id, undefined, {
+const roots = locals.makeLocal<Region | undefined>(id, undefined, {
   fork: (root) => root,
   seed: () => makeRoot(taskFactory)
 })
 
-const maps = engine.makeRef(id)
+const maps = makeMapRef(id)
 
-const modify = (operation: string, f: (own: attachments.Entries) => attachments.Entries): void => {
-  const place = tasks.currentOrThrow(operation)
-  tasks.settle(place)
-  let root = locals.valueOf(place, roots)
+/** The map of a task below a root. */
+const holderOf = (runner: Runner, root: Region): Holder => ({
+  ...runners.holderOf(runner, { definition: root.definition, ref: maps }),
+  value: locals.valueIn(runner, maps),
+  service: root
+})
+
+const modify = (operation: string, change: (own: Entries) => Entries): void => {
+  const runner = currentOrThrow(operation)
+  ownBeforeWrite(runner)
+  let root = locals.valueIn(runner, roots)
   if (root === undefined) {
     root = makeRoot(taskFactory)
-    locals.write(place, roots, root)
+    locals.writeIn(runner, roots, root)
   }
-  const next = attachments.modifyEntries(locals.valueOf(place, maps), root, keepsNone, f)
+  const next = changed(holderOf(runner, root), root.definition, change)
   if (next !== undefined) {
-    locals.write(place, maps, next)
+    locals.writeIn(runner, maps, next)
   }
 }
 
@@ -107,11 +122,11 @@ export const get: {
   <A = unknown>(key: string): A | undefined
   <A = unknown>(key: string, fallback: A): A
 } = <A>(key: string, fallback?: A): A | undefined => {
-  const place = tasks.currentOrThrow(`aiotask.get(${JSON.stringify(checkedKey("get", key))})`)
-  const root = locals.valueOf(place, roots)
+  const runner = currentOrThrow(`aiotask.get(${JSON.stringify(checkedKey("get", key))})`)
+  const root = locals.valueIn(runner, roots)
   return root === undefined
     ? fallback
-    : Option.getOrElse(attachments.getEntry(locals.valueOf(place, maps), root, key), () => fallback) as A | undefined
+    : Option.getOrElse(getEntry(holderOf(runner, root), key), () => fallback) as A | undefined
 }
 
 /**
@@ -128,7 +143,7 @@ export const clear = (): void => modify("aiotask.clear()", (own) => HashMap.filt
 
 const checkedKey = (operation: string, key: unknown): string => {
   if (typeof key !== "string") {
-    throw new TypeError(`aiotask.${operation} takes a key, a string, as in "request_id", and got ${String(key)}`)
+    throw invalidArgument(`aiotask.${operation} takes a key, a string, as in "request_id"`, key)
   }
   return key
 }
@@ -160,31 +175,26 @@ export const run: {
   <A, E, R>(effect: Effect.Effect<A, E, R>, factory?: TaskFactory): Effect.Effect<A, E, R>
 } = (code: (() => unknown) | Effect.Effect<unknown, unknown, unknown>, factory: TaskFactory = taskFactory): any => {
   if (!factories.includes(factory)) {
-    throw new TypeError(
-      `aiotask.run takes taskFactory, copyingTaskFactory or chainmapTaskFactory as its factory, and got ${
-        String(factory)
-      }`
+    throw invalidArgument(
+      "aiotask.run takes taskFactory, copyingTaskFactory or chainmapTaskFactory as its factory",
+      factory
     )
   }
   if (typeof code === "function") {
+    noteStarts()
     const root = makeRoot(factory)
-    const task = tasks.start()
-    locals.write(task, roots, root)
-    locals.write(task, maps, mapOf(root))
-    return tasks.runIn(task, code)
+    const task = startTask()
+    locals.writeIn(task, roots, root)
+    locals.writeIn(task, maps, mapOf(root, task))
+    return runIn(task, code)
   }
   if (Effect.isEffect(code)) {
-    return Effect.suspend(() => {
+    return withFiber((fiber) => {
       const root = makeRoot(factory)
-      return engine.locally(engine.locally(code, maps, mapOf(root)), roots, root)
+      return code.pipe(Effect.locally(maps, mapOf(root, fiber.id())), Effect.locally(roots, root))
     })
   }
-  throw new TypeError(
-    `aiotask.run takes a function or an effect, as in aiotask.run(async () => { … }), and got ${String(code)}`
-  )
+  throw invalidArgument("aiotask.run takes a function or an effect, as in aiotask.run(async () => { … })", code)
 }
 
-// a root's map stands alone: there is none below it
-const keepsNone: attachments.Keeps = () => false
-
-const mapOf = (root: Root): attachments.Entries => attachments.push(attachments.absent, root, keepsNone)
+const mapOf = (root: Region, owner: object): Entries => remarked(root.seed, startOf(root, owner))

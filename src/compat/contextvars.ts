@@ -20,9 +20,14 @@ import * as Option from "effect/Option"
 import { hasProperty } from "effect/Predicate"
 import type { TaskContext } from "../compat.js"
 import type { TaggedError } from "../errors.js"
-import * as engine from "../internal/engine.js"
-import * as locals from "../internal/local.js"
-import * as tasks from "../internal/task.js"
+import { checkFunction, invalidArgument } from "../internal/argument.js"
+import type { Local } from "../internal/effect3/refs.js"
+import { type State, taskId, withValue } from "../internal/effect3/state.js"
+import { isLeftOver, ownBeforeWrite } from "../internal/task/access.js"
+import { named } from "../internal/task/bind.js"
+import { currentOrProgram } from "../internal/task/current.js"
+import * as locals from "../internal/task/local.js"
+import type { Runner } from "../internal/task/task.js"
 
 // -----------------------------------------------------------------------------------------------------------------
 // errors
@@ -90,8 +95,8 @@ interface Held {
   readonly moment: Entries | undefined
   /** Whether it is the task's, still what the program had when the task started, or one that was given. */
   readonly from: "task" | "program" | "given"
-  /** What the code is in besides, where it entered the context. */
-  readonly outer?: Held | undefined
+  /** The context that the whole task was given: it is entered for as long as the task runs. */
+  readonly whole?: Cell | undefined
 }
 
 const none: Entries = HashMap.empty()
@@ -100,44 +105,53 @@ const makeCell = (entries: Entries): Cell => ({ entries, entered: false })
 
 const hold = (entries: Entries, from: Held["from"]): Held => ({ cell: makeCell(entries), moment: entries, from })
 
-const given = (cell: Cell, outer?: Held): Held => ({ cell, moment: undefined, from: "given", outer })
+/** What a task holds that is given a context to run in. */
+const given = (cell: Cell): Held => ({ cell, moment: undefined, from: "given", whole: cell })
 
-const isIn = (cell: Cell, held: Held | undefined): boolean =>
-  held !== undefined && (held.cell === cell || isIn(cell, held.outer))
+/** What code holds that enters a context. */
+const entered = (cell: Cell, outer: Held | undefined): Held => ({
+  cell,
+  moment: undefined,
+  from: "given",
+  whole: outer?.whole
+})
 
-const current: engine.Local<Held | undefined> = locals.makeLocal<Held | undefined>("contextvars", undefined, {
+const isIn = (cell: Cell, held: Held | undefined): boolean => held?.cell === cell || held?.whole === cell
+
+const current: Local<Held | undefined> = locals.makeLocal<Held | undefined>("contextvars", undefined, {
   fork: (held) => held && hold(held.cell.entries, held.from === "program" ? "program" : "task"),
   detach: (held) => held && hold(held.moment ?? held.cell.entries, held.from),
   inherit: (own, outer, inTask) =>
     outer === undefined || own?.from === "given" || (!inTask && own?.from === "task")
       ? own
-      : hold(outer.cell.entries, inTask ? "task" : "program")
+      // not the run's own: a runtime that is built in the run takes along what it sets, and not what the run was started with
+      : hold(outer.cell.entries, "program")
 })
 
-const entriesOf = (place: tasks.Place): Entries => {
-  const held = locals.valueOf(place, current)
+const entriesOf = (runner: Runner): Entries => {
+  const held = locals.valueIn(runner, current)
   return held === undefined
     ? none
-    : held.moment !== undefined && tasks.isLeftOver(place)
+    : held.moment !== undefined && isLeftOver(runner)
     ? held.moment
     : held.cell.entries
 }
 
 /** The context to write to. */
-const ownOf = (place: tasks.Place): Held => {
-  tasks.settle(place)
-  return locals.valueOf(place, current) ?? hold(none, "task")
+const ownOf = (runner: Runner): Held => {
+  ownBeforeWrite(runner)
+  return locals.valueIn(runner, current) ?? hold(none, "task")
 }
 
-const write = (place: tasks.Place, held: Held, entries: Entries): void => {
+const write = (runner: Runner, held: Held, entries: Entries): void => {
   held.cell.entries = entries
   if (held.moment !== undefined) {
-    locals.write(place, current, { cell: held.cell, moment: entries, from: "task" })
+    locals.writeIn(runner, current, { cell: held.cell, moment: entries, from: "task" })
   }
 }
 
-const enter = <A>(place: tasks.Place, cell: Cell, f: () => A): A =>
-  locals.runWith(place, current, given(cell, locals.valueOf(place, current)), f)
+const enter = <A>(runner: Runner, cell: Cell, f: () => A): A =>
+  locals.runWith(runner, { local: current, value: entered(cell, locals.valueIn(runner, current)), f })
 
 // -----------------------------------------------------------------------------------------------------------------
 // variables
@@ -146,12 +160,6 @@ const enter = <A>(place: tasks.Place, cell: Cell, f: () => A): A =>
 const checkFinal = (target: Function, self: Function): void => {
   if (target !== self) {
     throw new TypeError(`${self.name} cannot be extended: hold one in a field of your class instead`)
-  }
-}
-
-const checkFunction = (operation: string, f: unknown): void => {
-  if (typeof f !== "function") {
-    throw new TypeError(`${operation} takes a function, as in ${operation}(() => { … }), and got ${String(f)}`)
   }
 }
 
@@ -184,7 +192,7 @@ export class ContextVar<A> {
   constructor(name: string, options?: ContextVarOptions<A>) {
     checkFinal(new.target, ContextVar)
     if (typeof name !== "string") {
-      throw new TypeError(`ContextVar takes its name, a string, as in new ContextVar("user"), and got ${String(name)}`)
+      throw invalidArgument(`ContextVar takes its name, a string, as in new ContextVar("user")`, name)
     }
     this.name = name
     this["~contextvars/default"] = options !== undefined && "default" in options
@@ -198,7 +206,7 @@ export class ContextVar<A> {
   /** The value in the current context, or the fallback. */
   get<B>(fallback: B): A | B
   get(...fallback: [unknown?]): unknown {
-    const entry = HashMap.get(entriesOf(tasks.currentOrProgram("ContextVar.get")), this)
+    const entry = HashMap.get(entriesOf(currentOrProgram("ContextVar.get")), this)
     if (Option.isSome(entry)) {
       return entry.value
     }
@@ -213,11 +221,11 @@ export class ContextVar<A> {
 
   /** Sets the value in the current context; gives the token that takes it back. */
   set(value: A): Token<A> {
-    const place = tasks.currentOrProgram("ContextVar.set")
-    const held = ownOf(place)
+    const runner = currentOrProgram("ContextVar.set")
+    const held = ownOf(runner)
     const before = Option.getOrElse(HashMap.get(held.cell.entries, this), () => Token.MISSING)
     const token = new Token<A>(this, before as A | typeof Token.MISSING, held.cell)
-    write(place, held, HashMap.set(held.cell.entries, this as ContextVar<unknown>, value))
+    write(runner, held, HashMap.set(held.cell.entries, this as ContextVar<unknown>, value))
     return token
   }
 
@@ -227,9 +235,7 @@ export class ContextVar<A> {
    */
   reset(token: Token<A>): void {
     if (!hasProperty(token, "~contextvars/state")) {
-      throw new TypeError(
-        `ContextVar.reset takes the token that set(value) gave, and got ${String(token)}`
-      )
+      throw invalidArgument("ContextVar.reset takes the token that set(value) gave", token)
     }
     const own = token as Token<A>
     const refuse = (reason: TokenError["reason"]) => new TokenError({ variable: this.name, reason })
@@ -239,15 +245,15 @@ export class ContextVar<A> {
     if (own.var !== this) {
       throw refuse("variable")
     }
-    const place = tasks.currentOrProgram("ContextVar.reset")
-    const held = ownOf(place)
+    const runner = currentOrProgram("ContextVar.reset")
+    const held = ownOf(runner)
     if (held.cell !== own["~contextvars/state"].cell) {
       throw refuse("context")
     }
     own["~contextvars/state"].used = true
     const { entries } = held.cell
     write(
-      place,
+      runner,
       held,
       own.oldValue === Token.MISSING
         ? HashMap.remove(entries, this)
@@ -318,8 +324,8 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
   run<Args extends Array<unknown>, A>(f: (...args: Args) => A, ...args: Args): A {
     checkFunction("Context.run", f)
     const cell = this["~contextvars/cell"]
-    const place = tasks.currentOrProgram("Context.run")
-    if (cell.entered || isIn(cell, locals.valueOf(place, current))) {
+    const runner = currentOrProgram("Context.run")
+    if (cell.entered || isIn(cell, locals.valueIn(runner, current))) {
       throw new ContextEnteredError({ operation: "Context.run" })
     }
     const leave = () => {
@@ -328,14 +334,19 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
     cell.entered = true
     let result: A
     try {
-      result = enter(place, cell, () => f(...args))
+      result = enter(runner, cell, () => f(...args))
     } catch (error) {
       leave()
       throw error
     }
     if (result instanceof Promise) {
-      // what A is here: a promise of the same value
-      return result.finally(leave) as A
+      if (result.constructor === Promise) {
+        // what A is here: a promise of the same value
+        return result.finally(leave) as A
+      }
+      // a promise of a subclass is given as it is: it may have methods, and do its work only where it is waited for
+      Promise.prototype.then.call(result, leave, leave)
+      return result
     }
     leave()
     return result
@@ -385,14 +396,14 @@ export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
   }
 
   /** @internal */
-  "~aiocontext/install"(state: engine.State): engine.State {
-    return engine.writeState(state, current, given(this["~contextvars/cell"]))
+  "~aiocontext/install"(state: State): State {
+    return withValue(state, current, given(this["~contextvars/cell"]), taskId)
   }
 }
 
 const key = (operation: string, variable: unknown): ContextVar<unknown> => {
   if (!isVariable(variable)) {
-    throw new TypeError(`Context.${operation}: a ContextVar is the key, not its name, and got ${String(variable)}`)
+    throw invalidArgument(`Context.${operation}: a ContextVar is the key, not its name`, variable)
   }
   return variable
 }
@@ -404,7 +415,7 @@ const contextWith = (entries: Entries): Context => {
 }
 
 /** A copy of the current context, O(1). */
-export const copyContext = (): Context => contextWith(entriesOf(tasks.currentOrProgram("copyContext")))
+export const copyContext = (): Context => contextWith(entriesOf(currentOrProgram("copyContext")))
 
 // -----------------------------------------------------------------------------------------------------------------
 // isolated generators
@@ -423,15 +434,14 @@ export const isolate = <Args extends Array<unknown>, G extends AnyGenerator>(
   generatorFunction: (...args: Args) => G
 ): (...args: Args) => G => {
   checkFunction("isolate", generatorFunction)
-  return function(this: unknown, ...args) {
-    const cell = makeCell(entriesOf(tasks.currentOrProgram("isolate")))
-    const inside = <A>(f: () => A): A => enter(tasks.currentOrProgram("isolate"), cell, f)
+  const isolated = function(this: unknown, ...args: Args): G {
+    const cell = makeCell(entriesOf(currentOrProgram("isolate")))
+    const inside = <A>(f: () => A): A => enter(currentOrProgram("isolate"), cell, f)
     const generator = inside(() => generatorFunction.apply(this, args))
     if (!hasProperty(generator, "next") || !hasProperty(generator, "return") || !hasProperty(generator, "throw")) {
-      throw new TypeError(
-        `isolate takes a generator function, as in isolate(function*() { … }), and its function gave ${
-          String(generator)
-        }`
+      throw invalidArgument(
+        "isolate takes a generator function, as in isolate(function*() { … }), where the function gives a generator",
+        generator
       )
     }
     const step = (name: "next" | "return" | "throw") => ({
@@ -441,4 +451,5 @@ export const isolate = <Args extends Array<unknown>, G extends AnyGenerator>(
     })
     return Object.create(generator, { next: step("next"), return: step("return"), throw: step("throw") }) as G
   }
+  return named(isolated, generatorFunction)
 }

@@ -12,9 +12,12 @@
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import * as bags from "../internal/bag.js"
-import * as locals from "../internal/local.js"
-import * as tasks from "../internal/task.js"
+import { describe, invalidArgument } from "../internal/argument.js"
+import { ownBeforeWrite } from "../internal/task/access.js"
+import { currentOrThrow, isOutside } from "../internal/task/current.js"
+import * as locals from "../internal/task/local.js"
+import * as bags from "../internal/task/properties.js"
+import type { Runner } from "../internal/task/task.js"
 
 /** How a local behaves. */
 export interface Options<Shape> {
@@ -64,16 +67,16 @@ export const local: {
 
   let starting = false
 
-  const placeOf = (operation: string): tasks.Place | undefined =>
-    !strict && tasks.isOutside() ? undefined : tasks.currentOrThrow(operation)
+  const runnerOf = (operation: string): Runner | undefined =>
+    !strict && isOutside() ? undefined : currentOrThrow(operation)
 
   const write = (operation: string, bag: bags.Bag): void => {
-    const place = placeOf(operation)
-    if (place === undefined) {
+    const runner = runnerOf(operation)
+    if (runner === undefined) {
       outside = bag
     } else {
-      tasks.settle(place)
-      locals.write(place, slots, HashMap.set(locals.valueOf(place, slots), key, bag))
+      ownBeforeWrite(runner)
+      locals.writeIn(runner, slots, HashMap.set(locals.valueIn(runner, slots), key, bag))
     }
   }
 
@@ -92,8 +95,8 @@ export const local: {
   }
 
   const read = (operation: string): bags.Bag => {
-    const place = placeOf(operation)
-    const bag = place === undefined ? outside : Option.getOrUndefined(HashMap.get(locals.valueOf(place, slots), key))
+    const runner = runnerOf(operation)
+    const bag = runner === undefined ? outside : Option.getOrUndefined(HashMap.get(locals.valueIn(runner, slots), key))
     return bag ?? (init === undefined ? bags.empty : begin(operation, init))
   }
 
@@ -102,16 +105,14 @@ export const local: {
 
 const checked = <Shape>(options: Options<Shape>): Options<Shape> => {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError(`local takes options, as in local({ strict: false }), and got ${String(options)}`)
+    throw invalidArgument("local takes options, as in local({ strict: false })", options)
   }
   const { init, strict } = options
   if (init !== undefined && typeof init !== "function") {
-    throw new TypeError(
-      `local: init is a function of nothing, as in local({ init: () => ({ count: 0 }) }), and got ${String(init)}`
-    )
+    throw invalidArgument("local: init is a function of nothing, as in local({ init: () => ({ count: 0 }) })", init)
   }
   if (strict !== undefined && typeof strict !== "boolean") {
-    throw new TypeError(`local: strict is true or false, as in local({ strict: false }), and got ${String(strict)}`)
+    throw invalidArgument("local: strict is true or false, as in local({ strict: false })", strict)
   }
   return options
 }
@@ -120,7 +121,7 @@ const made = (properties: unknown): bags.Bag => {
   if (typeof properties !== "object" || properties === null || "then" in properties) {
     throw new TypeError(
       `local: init returns an object of properties, as in local({ init: () => ({ count: 0 }) }), at once, and returned` +
-        ` ${typeof properties === "object" && properties !== null ? "a promise" : String(properties)}`
+        ` ${typeof properties === "object" && properties !== null ? "a promise" : describe(properties)}`
     )
   }
   return bags.fromObject(properties)

@@ -31,11 +31,11 @@ export interface Options {
 }
 
 /** How the running task's keys are read, as they are now. Never throws. */
-const reading = <Self, Id extends string, Shape>(
-  target: Context.TagClass<Self, Id, Shape>,
+const reading = <Self, Id extends string, Shape, Seed>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   plan: Plan
 ): () => Read => {
-  const map = compat.make(target)
+  const map = compat.make(tag)
   return () => {
     const entries = new Map(plan.wire.map(({ key }) => [key, map.peek(key as Context.Key<Shape>)]))
     return (key) => entries.get(key)
@@ -67,13 +67,13 @@ const reading = <Self, Id extends string, Shape>(
  * @category constructors
  * @since 1.0.0
  */
-export const wrap = <Self, Id extends string, Shape>(
+export const wrap = <Self, Id extends string, Shape, Seed>(
   fetch: typeof globalThis.fetch,
-  target: Context.TagClass<Self, Id, Shape>,
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options?: Options
 ): typeof globalThis.fetch => {
-  const plan = planOf(target)
-  const readHere = reading(target, plan)
+  const plan = planOf(tag)
+  const readHere = reading(tag, plan)
   return (input, init) => {
     // before anything is awaited: not every runtime knows the task after that
     const read = readHere()
@@ -137,14 +137,14 @@ const onCreate = (plan: Plan, readHere: () => Read, options: Options | undefined
  * @category layers
  * @since 1.0.0
  */
-export const layer = <Self, Id extends string, Shape>(
-  target: Context.TagClass<Self, Id, Shape>,
+export const layer = <Self, Id extends string, Shape, Seed>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options?: Options
 ): Layer.Layer<never> =>
   Layer.scopedDiscard(Effect.suspend(() => {
     const channels = globalThis.process?.getBuiltinModule?.("node:diagnostics_channel")
-    const plan = planOf(target)
-    const listener = onCreate(plan, reading(target, plan), options)
+    const plan = planOf(tag)
+    const listener = onCreate(plan, reading(tag, plan), options)
     return Effect.acquireRelease(
       Effect.sync(() => channels?.subscribe("undici:request:create", listener)),
       () => Effect.sync(() => channels?.unsubscribe("undici:request:create", listener))

@@ -49,13 +49,13 @@ export interface Options {
  * @since 1.0.0
  */
 export const decorate = (
-  target: Peekable,
+  tag: Peekable,
   options?: Options
 ): <E, R>(client: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> => {
-  const plan = planOf(target)
+  const plan = planOf(tag)
   const names = namesOf(plan)
   const context = Effect.all({
-    read: readHere(target, plan),
+    read: readHere(tag, plan),
     others: othersHere,
     fetch: Effect.map(Effect.serviceOption(FetchHttpClient.Fetch), Option.getOrElse(() => globalThis.fetch))
   })
@@ -135,7 +135,7 @@ const without = (headers: HeadersInit | undefined, added: Carrier, before: Heade
  * @since 1.0.0
  */
 export const layer = (
-  target: Peekable,
+  tag: Peekable,
   options?: Options
 ): Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> =>
-  Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, decorate(target, options)))
+  Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, decorate(tag, options)))

@@ -56,27 +56,22 @@ export interface Options<Shape, Seed, E = never, R = never> {
   readonly passthrough?: boolean
 }
 
-/** A context that this boundary attaches. */
-interface Target<Self, Shape, Seed> extends Propagation.Target<Self, Shape, Seed> {
-  readonly layer: (seed: Seed) => Layer.Layer<Self>
-}
-
 /**
  * The middleware. Attaches by region, which costs a few microseconds; it discharges the context.
  *
  * @category middleware
  * @since 1.0.0
  */
-export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
-  target: Target<Self, Shape, Seed>,
+export const middleware = <Self, Id extends string, Shape, Seed, E2 = never, R2 = never>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<NoInfer<Shape>, NoInfer<Seed>, E2, R2>
 ): <E, R>(
   app: HttpApp.Default<E, R>
 ) => HttpApp.Default<E | E2, Exclude<R, Self> | R2 | HttpServerRequest.HttpServerRequest> => {
-  const plan = planOf(target)
+  const plan = planOf(tag)
   const echoed = served.echoing(plan, options.echo)
   const attributes = served.attributing(plan)
-  const read = Effect.map(target.data, (entries) => (key: string) => Option.getOrUndefined(HashMap.get(entries, key)))
+  const read = Effect.map(tag.data, (entries) => (key: string) => Option.getOrUndefined(HashMap.get(entries, key)))
 
   // the tracer is outside of every middleware: its span is there already, and ends after this
   const annotate = Effect.flatMap(
@@ -98,8 +93,8 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
     if (body._tag !== "Stream" || !isWeb(request)) {
       return Effect.succeed(response)
     }
-    return Effect.map(target.data, (entries) => {
-      const layer = target.layer(Object.fromEntries(entries) as Seed)
+    return Effect.map(tag.data, (entries) => {
+      const layer = tag.layer(Object.fromEntries(entries) as Seed)
       const stream = Stream.provideSomeLayer(body.stream, layer)
       return HttpServerResponse.setBody(response, HttpBody.stream(stream, body.contentType, body.contentLength))
     })
@@ -133,7 +128,7 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
     Effect.flatMap(HttpServerRequest.HttpServerRequest, (request) => {
       const trust = options.trusted?.(request) ? "trusted" : "public"
       const carrier = served.distinct(request.headers, request.source)
-      const { entries, errors } = Propagation.decode(target, carrier, { trust })
+      const { entries, errors } = Propagation.decode(tag, carrier, { trust })
       const [error] = options.invalid === "reject" ? errors : []
 
       const inner = error === undefined
@@ -148,7 +143,7 @@ export const middleware = <Self, Shape, Seed, E2 = never, R2 = never>(
         )
         : handled
       const seed = options.seed(entries, request)
-      return Effect.flatMap(Effect.isEffect(seed) ? seed : Effect.succeed(seed), (seed) => target.provide(seed)(passed))
+      return Effect.flatMap(Effect.isEffect(seed) ? seed : Effect.succeed(seed), (seed) => tag.provide(seed)(passed))
     }) as never
 }
 
@@ -162,6 +157,5 @@ const isWeb = ({ source }: HttpServerRequest.HttpServerRequest): boolean =>
  * @category layers
  * @since 1.0.0
  */
-export const redact =
-  (target: { readonly key: string }) => <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
-    Layer.locallyWith(layer, Headers.currentRedactedNames, (names) => [...names, ...namesOf(planOf(target))])
+export const redact = (tag: { readonly key: string }) => <A, E, R>(layer: Layer.Layer<A, E, R>): Layer.Layer<A, E, R> =>
+  Layer.locallyWith(layer, Headers.currentRedactedNames, (names) => [...names, ...namesOf(planOf(tag))])

@@ -42,21 +42,21 @@ interface Attached {
   readonly error: InboundError | undefined
 }
 
-const attaching = <Self, Shape, Seed, Request>(
-  target: Propagation.Target<Self, Shape, Seed>,
+const attaching = <Self, Id extends string, Shape, Seed, Request>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<Shape, Seed, Request>
 ) => {
-  const plan = planOf(target)
+  const plan = planOf(tag)
   const echoed = served.echoing(plan, options.echo)
-  const map = compat.make(target as unknown as Context.TagClass<Self, string, object>)
+  const map = compat.make(tag)
   return <A>(request: Request, source: Propagation.Source, f: (attached: Attached) => A): A => {
     const trust = options.trusted?.(request) ? "trusted" : "public"
-    const { entries, errors } = Propagation.decode(target, source, { trust })
+    const { entries, errors } = Propagation.decode(tag, source, { trust })
     const [error] = options.invalid === "reject" ? errors : []
     if (error === undefined) {
       count(errors)
     }
-    return map.run(plan.seed(options.seed(entries, request) as object), () => {
+    return map.run(plan.seed(options.seed(entries, request) as object) as Seed, () => {
       const inTask = compat.snapshot()
       const echo = () => echoed((key) => inTask(() => map.peek(key as never)))
       return f({ echo, inTask, error })
@@ -85,11 +85,11 @@ const onHead = (response: ServerResponse, headers: () => Carrier): void => {
  * @category middleware
  * @since 1.0.0
  */
-export const middleware = <Self, Shape, Seed, Request extends IncomingMessage = IncomingMessage>(
-  target: Propagation.Target<Self, Shape, Seed>,
+export const middleware = <Self, Id extends string, Shape, Seed, Request extends IncomingMessage = IncomingMessage>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<NoInfer<Shape>, NoInfer<Seed>, Request>
 ): (request: Request, response: ServerResponse, next: (error?: unknown) => void) => void => {
-  const attach = attaching(target, options)
+  const attach = attaching(tag, options)
   return (request, response, next) =>
     attach(request, headersOf(request), ({ echo, error }) => {
       onHead(response, echo)
@@ -124,11 +124,11 @@ export const middleware = <Self, Shape, Seed, Request extends IncomingMessage = 
  * @category middleware
  * @since 1.0.0
  */
-export const listener = <Self, Shape, Seed>(
-  target: Propagation.Target<Self, Shape, Seed>,
+export const listener = <Self, Id extends string, Shape, Seed>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<NoInfer<Shape>, NoInfer<Seed>, IncomingMessage>
 ): (requestListener: RequestListener) => RequestListener => {
-  const attach = middleware(target, options)
+  const attach = middleware(tag, options)
   return (requestListener) => (request, response) => attach(request, response, () => requestListener(request, response))
 }
 
@@ -151,11 +151,11 @@ export interface KoaContext {
  * @category middleware
  * @since 1.0.0
  */
-export const koa = <Self, Shape, Seed, C extends KoaContext = KoaContext>(
-  target: Propagation.Target<Self, Shape, Seed>,
+export const koa = <Self, Id extends string, Shape, Seed, C extends KoaContext = KoaContext>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<NoInfer<Shape>, NoInfer<Seed>, C>
 ): (context: C, next: () => Promise<unknown>) => Promise<unknown> => {
-  const attach = attaching(target, options)
+  const attach = attaching(tag, options)
   return (context, next) =>
     attach(context, headersOf(context.req), async ({ echo, error }) => {
       onHead(context.res, echo)
@@ -186,11 +186,11 @@ export interface HonoContext {
  * @category middleware
  * @since 1.0.0
  */
-export const hono = <Self, Shape, Seed, C extends HonoContext = HonoContext>(
-  target: Propagation.Target<Self, Shape, Seed>,
+export const hono = <Self, Id extends string, Shape, Seed, C extends HonoContext = HonoContext>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<NoInfer<Shape>, NoInfer<Seed>, C>
 ): (context: C, next: () => Promise<void>) => Promise<Response | void> => {
-  const attach = attaching(target, options)
+  const attach = attaching(tag, options)
   return (context, next) =>
     attach(context, context.req.raw.headers, async ({ echo, error }) => {
       if (error !== undefined) {
@@ -245,11 +245,11 @@ export interface FastifyInstance<R> {
  * @category middleware
  * @since 1.0.0
  */
-export const fastify = <Self, Shape, Seed, R extends FastifyRequest = FastifyRequest>(
-  target: Propagation.Target<Self, Shape, Seed>,
+export const fastify = <Self, Id extends string, Shape, Seed, R extends FastifyRequest = FastifyRequest>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>,
   options: Options<NoInfer<Shape>, NoInfer<Seed>, R>
 ): (instance: FastifyInstance<R>, options: unknown, done: () => void) => void => {
-  const attach = attaching(target, options)
+  const attach = attaching(tag, options)
   const running = new WeakMap<object, Attached["inTask"]>()
   const plugin = (instance: FastifyInstance<R>, _: unknown, done: () => void): void => {
     instance.addHook(

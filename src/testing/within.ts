@@ -4,16 +4,12 @@
  * Every function of the suite that the runner is about to call is put into the test's task: one task a test, so that
  * what a hook or a fixture sets, the test sees. Works through the runner's own registry (`vitest/suite`).
  */
-import * as async from "#async"
 import * as Effect from "effect/Effect"
 import { createRequire } from "node:module"
 import * as compat from "../compat.js"
 import type * as Context from "../Context.js"
-import { makeAttachment } from "../internal/attachment.js"
-import * as engine from "../internal/engine.js"
-import { fromObject, specOf } from "../internal/spec.js"
-import type { Tagged } from "../internal/spec.js"
-import * as tasks from "../internal/task.js"
+import * as internals from "./internals.js"
+import type { Task } from "./internals.js"
 
 type AnyFunction = (...args: Array<unknown>) => unknown
 
@@ -44,16 +40,16 @@ interface Runner {
 const currentRunner = (): Runner | undefined =>
   "__vitest_worker__" in globalThis ? createRequire(import.meta.url)("vitest/suite") as Runner : undefined
 
-const running = async.makeStorage<tasks.Task>()
+const running = internals.makeStorage<Task>()
 
-const within = (task: tasks.Task, f: AnyFunction): AnyFunction => (...args) =>
-  running.run(task, () => tasks.runIn(task, () => f(...args)))
+const within = (task: Task, f: AnyFunction): AnyFunction => (...args) =>
+  running.run(task, () => internals.runIn(task, () => f(...args)))
 
 /** Wraps a hook, with what the runner keeps on it. */
-const wrapHook = (hook: AnyFunction, taskOf: (args: Array<unknown>) => tasks.Task): AnyFunction =>
+const wrapHook = (hook: AnyFunction, taskOf: (args: Array<unknown>) => Task): AnyFunction =>
   Object.assign((...args: Array<unknown>) => within(taskOf(args), hook)(...args), hook)
 
-const replace = (hooks: Array<AnyFunction>, taskOf: (args: Array<unknown>) => tasks.Task): void => {
+const replace = (hooks: Array<AnyFunction>, taskOf: (args: Array<unknown>) => Task): void => {
   hooks.forEach((hook, index) => {
     hooks[index] = wrapHook(hook, taskOf)
   })
@@ -64,8 +60,8 @@ const isSuite = (task: Suite | Test): task is Suite => "tasks" in task
 const wrapSuite = (
   runner: Runner,
   suite: Suite,
-  suiteTask: tasks.Task,
-  taskOf: (context: unknown) => tasks.Task
+  suiteTask: Task,
+  taskOf: (context: unknown) => Task
 ): void => {
   const { getFn, getHooks, setFn } = runner
   const hooks = getHooks(suite)
@@ -105,20 +101,12 @@ export const withContext = <Self, Id extends string, Shape>(
     )
   }
   const imperative = compat.make(tag)
-  const spec = specOf(tag as unknown as Tagged)
-  const attachment = makeAttachment(
-    spec.definition,
-    fromObject("withContext", entries as object),
-    undefined,
-    false,
-    tag
-  )
-  const suiteTask = tasks.make(engine.attachState(engine.emptyState, spec.ref, attachment))
-  const tests = new WeakMap<object, tasks.Task>()
-  const taskOf = (context: unknown): tasks.Task => {
+  const suiteTask = internals.makeTask("withContext", tag, entries)
+  const tests = new WeakMap<object, Task>()
+  const taskOf = (context: unknown): Task => {
     let task = tests.get(context as object)
     if (task === undefined) {
-      task = tasks.fork(suiteTask)
+      task = internals.forkTask(suiteTask)
       tests.set(context as object, task)
     }
     return task
@@ -127,7 +115,7 @@ export const withContext = <Self, Id extends string, Shape>(
   return (effect) =>
     Effect.suspend(() => {
       const task = running.getStore() ?? suiteTask
-      const inTask = <A>(f: () => A): A => tasks.runIn(task, f)
+      const inTask = <A>(f: () => A): A => internals.runIn(task, f)
       const keep = Effect.flatMap(tag.entries, (all) =>
         Effect.sync(() =>
           inTask(() => {

@@ -54,8 +54,8 @@ const programs: Record<string, { readonly code: string; readonly prints: unknown
   "fork as the context says, whichever copy defined it": {
     code: `
       for (const fork of ["copy", "chain", "share", "deepCopy"]) {
-        class Here extends one.Context.Tag("copies/" + fork)({ fork: two.Context[fork] }) {}
-        class There extends two.Context.Tag("copies/" + fork)({ fork: two.Context[fork] }) {}
+        class Here extends one.Context.Tag("copies/" + fork)({ fork }) {}
+        class There extends two.Context.Tag("copies/" + fork)({ fork }) {}
         const program = Effect.gen(function*() {
           const child = yield* Effect.fork(Effect.zipRight(Effect.sleep(2), Effect.zip(There.set("mine", 1), There.get("a"))))
           yield* Here.set("a", 1)

@@ -21,7 +21,7 @@ import { Config, Effect, Option } from "effect"
 class Request extends Context.Tag("app/Request")<Request, {
   readonly request_id: string
   readonly user?: string
-}>({ fork: Context.chain, join: "merge" }) {}
+}>({ fork: "chain", join: "merge" }) {}
 
 const request = compat.make(Request)
 const handle = async (): Promise<string> => {

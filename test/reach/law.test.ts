@@ -132,10 +132,10 @@ const kinds: Record<string, readonly [ContextSchema.Field, "all" | "some" | "non
 
 for (const [kind, [field, carried]] of Object.entries(kinds)) {
   describe(kind, () => {
-    class Header extends ContextSchema.Tag("test/reach/law")({
+    class Header extends ContextSchema.Tag<Header>("test/reach/law")({
       a: ContextSchema.key<any>({ header: "x-a", maxBytes: 8192 })(field)
     }) {}
-    class Baggage extends ContextSchema.Tag("test/reach/law")({
+    class Baggage extends ContextSchema.Tag<Baggage>("test/reach/law")({
       a: ContextSchema.key<any>({ baggage: "a", maxBytes: 8190 })(field)
     }) {}
     const schema: Schema.Schema<any, any> = Schema.Struct({ a: field })
@@ -169,7 +169,7 @@ for (const [kind, [field, carried]] of Object.entries(kinds)) {
 }
 
 describe("what a text cannot be", () => {
-  class Texts extends ContextSchema.Tag("test/reach/texts")({
+  class Texts extends ContextSchema.Tag<Texts>("test/reach/texts")({
     header: Schema.String.pipe(ContextSchema.key({ header: "x-text" })),
     text: Schema.String.pipe(ContextSchema.key({ baggage: "text" })),
     json: Schema.Array(Schema.String).pipe(ContextSchema.key({ baggage: "json" })),
@@ -210,7 +210,7 @@ describe("what a text cannot be", () => {
     }
   })
   it("what a header has no room for is left out whole", () => {
-    class Large extends ContextSchema.Tag("test/reach/large")({
+    class Large extends ContextSchema.Tag<Large>("test/reach/large")({
       a: Schema.String.pipe(ContextSchema.key({ baggage: "a", maxBytes: 8192 })),
       b: Schema.String.pipe(ContextSchema.key({ baggage: "b", maxBytes: 8192 })),
       c: Schema.String.pipe(ContextSchema.key({ baggage: "c" }))

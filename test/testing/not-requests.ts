@@ -5,13 +5,12 @@
 export const notRequests: Readonly<Record<string, string>> = {
   "test/architecture.test.ts": "reads the sources and runs nothing",
   "test/copies.test.ts": "loads the package anew, for the whole process",
-  "test/errors.test.ts": "pins messages and ends the process's tasks; nothing in it runs beside something else",
-  "test/loading.test.ts": "runs in a process of its own",
-  "test/memory.test.ts": "measures the heap",
-  "test/values.test.ts": "nothing in it runs beside something else",
-  "test/attack/imperative.test.ts > what a step sets > costs the same": "measures real time",
-  "test/attack/one-fiber.test.ts": "nothing in it runs beside something else",
-  "test/bridge.test.ts > the bridge > lets others go on":
+  "test/cost/": "measures the heap, or runs in a process of its own",
+  "test/errors/": "pins messages and ends the process's tasks; nothing in it runs beside something else",
+  "test/map/keys.test.ts": "nothing in it runs beside something else",
+  "test/map/values.test.ts": "nothing in it runs beside something else",
+  "test/region/finalizers.test.ts": "nothing in it runs beside something else",
+  "test/bridge/schedulers.test.ts > a scheduler > makes a fiber yield as often":
     "its order is that of Effect's own scheduler, whose place the kit takes",
-  "test/bridge.test.ts > what imperative code sets > costs the same": "takes as long as a thousand requests"
+  "test/bridge/steps.test.ts > what imperative code sets > costs the same": "takes as long as a thousand requests"
 }

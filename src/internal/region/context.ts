@@ -1,0 +1,89 @@
+/**
+ * A context, as the library sees it, and its map in the places that have one.
+ */
+import * as HashMap from "effect/HashMap"
+import type * as Option from "effect/Option"
+import { invalidArgument } from "../argument.js"
+import type { MapRef } from "../effect3/refs.js"
+import type { Entries } from "../map/entries.js"
+import * as maps from "../map/held.js"
+import type { Change, Holder } from "../map/held.js"
+import type { Definition } from "../map/region.js"
+
+/** The key of the tag's member that holds its {@link ContextSpec}. */
+export const SpecId: unique symbol = Symbol.for("aiocontext/Spec")
+
+/** A context: its definition, and its fiber ref. */
+export interface ContextSpec {
+  readonly definition: Definition
+  readonly ref: MapRef
+}
+
+/** A context tag, of whatever shape. */
+export interface Tagged {
+  readonly [SpecId]: ContextSpec
+}
+
+/** The spec of a context tag. `operation` is for the error where the value is none. */
+export const specOf = (operation: string, tag: Tagged): ContextSpec => {
+  const spec = (tag as Partial<Tagged> | undefined | null)?.[SpecId]
+  if (spec === undefined) {
+    throw invalidArgument(`${operation} takes a context, a class that extends Context.Tag("app/Request")<…>()`, tag)
+  }
+  return spec
+}
+
+/** How a place has its map: a fiber, or what promise code runs in. */
+export interface Access<Place> {
+  readonly holderOf: (place: Place, spec: ContextSpec) => Holder
+  readonly write: (place: Place, ref: MapRef, value: Entries) => void
+}
+
+/** The map of a context in places of one kind. */
+export interface MapIn<Place> {
+  readonly isAttached: (place: Place) => boolean
+  readonly entry: (place: Place, key: string) => Option.Option<unknown>
+  readonly all: (place: Place) => Entries
+  /** Changes the map; tells whether it did. */
+  readonly modify: (place: Place, change: Change) => boolean
+}
+
+/** Makes the map of a context. */
+export const mapIn = <Place>(spec: ContextSpec, { holderOf, write }: Access<Place>): MapIn<Place> => {
+  const { definition, ref } = spec
+
+  /** The place's holder, with a map of its own where its strategy makes one. */
+  const readied = (place: Place): Holder => {
+    const holder = holderOf(place, spec)
+    const value = maps.readied(holder, definition)
+    if (value === holder.value) {
+      return holder
+    }
+    write(place, ref, value)
+    return { ...holder, value }
+  }
+
+  return {
+    isAttached: (place) => {
+      const { service, value } = holderOf(place, spec)
+      return maps.isAttached(value, service)
+    },
+    entry: (place, key) => maps.getEntry(readied(place), key),
+    all: (place) => maps.allEntries(readied(place)),
+    modify: (place, change) => {
+      const next = maps.changed(readied(place), definition, change)
+      if (next === undefined) {
+        return false
+      }
+      write(place, ref, next)
+      return true
+    }
+  }
+}
+
+/** What `delete` makes of a map. Effect's `remove` makes another map of an empty one. */
+export const remove = (key: string): Change => (own) => HashMap.has(own, key) ? HashMap.remove(own, key) : own
+
+/** What `clear` makes of a map. */
+export const clear = ({ definition: { required } }: ContextSpec): Change => (own, { seed }) =>
+  HashMap.filter(own, (_, key) => required === undefined ? HashMap.has(seed, key) : required.includes(key))

@@ -1,0 +1,64 @@
+import { describe, expect, it } from "@effect/vitest"
+import { BridgeError, context, ContextLayer, Ctx, ForkError, KeyNotFoundError, NotAttachedError } from "aiocontext"
+import { Effect } from "effect"
+import { Request, request } from "./operations.js"
+
+const errorOf = (f: () => unknown): Error => {
+  try {
+    f()
+  } catch (error) {
+    return error as Error
+  }
+  throw new Error("nothing was thrown")
+}
+
+describe("each message names what is missing and the line that mends it", () => {
+  const messages: ReadonlyArray<readonly [Error, string]> = [
+    [
+      errorOf(() => context.get("user")),
+      "context.get: no task is running here. Start one with context.run({ … }, fn), or provide the bridge to the fiber " +
+      "that started this code, which else loses its task at the first await: Effect.provide(program, compat.layer)."
+    ],
+    [
+      new BridgeError({ operation: "context.get" }),
+      "context.get: the fiber that called this runs outside compat.layer. Provide the bridge once, at the root of the " +
+      "app: Effect.provide(program, compat.layer)."
+    ],
+    [
+      new NotAttachedError({ operation: "context.get", context: "app/Request" }),
+      "context.get: the context \"app/Request\" is not attached here. Attach it with " +
+      "Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn)."
+    ],
+    [
+      new KeyNotFoundError({ context: "app/Request", key: "user" }),
+      "The context \"app/Request\" has no key \"user\" here. Set it with set(\"user\", value), or read it with " +
+      "get(\"user\", fallback)."
+    ],
+    [
+      new ForkError({ context: "app/Request", key: "user", cause: new Error("it is a function") }),
+      "The context \"app/Request\" cannot copy its key \"user\" for a child (it is a function). Keep it out, or " +
+      "fork with { fork: \"copy\" }."
+    ],
+    [
+      new ForkError({ context: "app/Request", cause: "no" }),
+      "The context \"app/Request\" cannot fork (no): its fork takes the parent's HashMap and returns the child's."
+    ]
+  ]
+
+  for (const [error, message] of messages) {
+    it(`${error.name}: ${message.slice(0, 30)}…`, () => {
+      expect(error.message).toBe(message)
+      expect(error.name).toBe((error as unknown as { _tag: string })._tag)
+    })
+  }
+
+  it("and reaches the reader of a log", async () => {
+    const failed = Effect.runPromise(Effect.sync(() => context.get("a")))
+    await expect(failed).rejects.toThrow("Provide the bridge once, at the root of the app")
+    const missing = Effect.runPromise(Effect.sync(() => request.get("id")).pipe(Effect.provide(ContextLayer)))
+    await expect(missing).rejects.toThrow(Request.key)
+    await expect(Effect.runPromise(Ctx.getOrFail("a").pipe(Effect.provide(ContextLayer)))).rejects.toThrow(
+      "has no key \"a\""
+    )
+  })
+})
