@@ -27,7 +27,7 @@ export interface Options {
    * The servers that are sent keys which are not public: hosts, `"api.internal"` at any port or `"api.internal:8080"`,
    * and predicates of the URL. Default: none.
    */
-  readonly trusted?: Trusted
+  readonly trusted?: ReadonlyArray<string | ((url: URL) => boolean)>
 }
 
 /** How the running task's keys are read, as they are now. Never throws. */

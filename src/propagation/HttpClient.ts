@@ -22,8 +22,9 @@ import * as Either from "effect/Either"
 import { globalValue } from "effect/GlobalValue"
 import * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
+import type * as Context from "../Context.js"
 import { type Carrier, namesOf } from "../internal/policy/carrier.js"
-import { othersHere, type Peekable, readHere } from "../internal/policy/here.js"
+import { othersHere, readHere } from "../internal/policy/here.js"
 import { additions, type Trusted, trustOf } from "../internal/policy/outbound.js"
 import { planOf } from "../internal/policy/plan.js"
 import { follow } from "../internal/policy/redirects.js"
@@ -39,7 +40,7 @@ export interface Options {
    * The servers that are sent keys which are not public: hosts, `"api.internal"` at any port or `"api.internal:8080"`,
    * and predicates of the URL. Default: none.
    */
-  readonly trusted?: Trusted
+  readonly trusted?: ReadonlyArray<string | ((url: URL) => boolean)>
 }
 
 /**
@@ -49,7 +50,7 @@ export interface Options {
  * @since 1.0.0
  */
 export const decorate = (
-  tag: Peekable,
+  tag: Context.Any,
   options?: Options
 ): <E, R>(client: HttpClient.HttpClient.With<E, R>) => HttpClient.HttpClient.With<E, R> => {
   const plan = planOf(tag)
@@ -135,7 +136,7 @@ const without = (headers: HeadersInit | undefined, added: Carrier, before: Heade
  * @since 1.0.0
  */
 export const layer = (
-  tag: Peekable,
+  tag: Context.Any,
   options?: Options
 ): Layer.Layer<HttpClient.HttpClient, never, HttpClient.HttpClient> =>
   Layer.effect(HttpClient.HttpClient, Effect.map(HttpClient.HttpClient, decorate(tag, options)))
