@@ -1,31 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context, context, Ctx } from "aiocontext"
 import { Effect, Fiber, Layer, Queue, Runtime } from "effect"
-import { heapUsed } from "../support.js"
+import { flatly, growth } from "./growth.js"
 
 class Request
   extends Context.Tag("test/cost/in-a-row/Request")<Request, { readonly id: number; readonly user?: string }>()
 {}
-
-// less than the smallest object that could be kept
-const flatly = 16
-
-/**
- * What the heap grows by a round, in bytes: the least of up to five windows, for what is kept grows in each of them, and
- * what a compiler or another test allocates does not.
- */
-const growth = async (rounds: number, run: (rounds: number) => Promise<unknown>): Promise<number> => {
-  await run(rounds)
-  let before = await heapUsed()
-  let least = Infinity
-  for (let window = 0; window < 5 && least >= flatly; window++) {
-    await run(rounds)
-    const after = await heapUsed()
-    least = Math.min(least, (after - before) / rounds)
-    before = after
-  }
-  return least
-}
 
 describe.sequential("nothing piles up", () => {
   const flat = (name: string, rounds: number, round: Effect.Effect<unknown, never, Request>) =>

@@ -1,5 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context, KeyNotFoundError } from "aiocontext"
+import * as ContextLayers from "aiocontext/Layer"
+import { Context as Service } from "effect"
 import { Request, request } from "./operations.js"
 
 describe("bad input", () => {
@@ -46,6 +48,15 @@ describe("bad input", () => {
     expect(() => Context.Tag("test/errors/arguments/bad")({ join: "both" as never })).toThrow(
       /join is "isolate" or "merge"/
     )
+  })
+
+  it("a context that is none", () => {
+    for (const bad of [undefined, null, {}, class {}, "app/Request", Service.GenericTag("app/Service")]) {
+      expect(() => compat.make(bad as never)).toThrow(/takes a context/)
+      expect(() => ContextLayers.succeed(bad as never, {} as never)).toThrow(/takes a context/)
+      expect(() => ContextLayers.logAnnotations(bad as never)).toThrow(/takes a context/)
+      expect(() => ContextLayers.spanAttributes(bad as never)).toThrow(/takes a context/)
+    }
   })
 
   it("a write that fails loses nothing", () => {

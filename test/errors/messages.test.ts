@@ -52,6 +52,11 @@ describe("each message names what is missing and the line that mends it", () => 
     })
   }
 
+  it("and a service that is not found is said to be defined in the line that defines its class", () => {
+    expect(() => Effect.runSync(Request as unknown as Effect.Effect<unknown>)).toThrow(
+      /Service not found: test\/errors\/Request \(defined at .*operations\.ts:\d+/
+    )
+  })
   it("and reaches the reader of a log", async () => {
     const failed = Effect.runPromise(Effect.sync(() => context.get("a")))
     await expect(failed).rejects.toThrow("Provide the bridge once, at the root of the app")

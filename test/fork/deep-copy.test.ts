@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Context } from "aiocontext"
 import { Effect } from "effect"
-import { inChild, plain } from "../support.js"
+import { inChild } from "../support.js"
 
 class Deep extends Context.Tag("test/fork/deep-copy/Deep")<Deep>({ fork: "deepCopy" }) {}
 
@@ -42,15 +42,5 @@ describe("deepCopy", () => {
       const [a, b] = yield* inChild(Effect.all([Deep.get("a"), Deep.get("b")]))
       expect(a).toBe(b)
       expect(a).not.toBe(value)
-    }).pipe(Deep.provide({})))
-
-  it.effect("fails the fork where a value cannot be cloned, and names its key", () =>
-    Effect.gen(function*() {
-      yield* Deep.merge({ fine: 1, handler: () => 1 })
-      const exit = yield* Effect.exit(Effect.fork(Effect.void))
-      expect(exit).toMatchObject({ cause: { defect: { _tag: "ForkError", key: "handler", context: Deep.key } } })
-      expect(plain(yield* Deep.data)).toMatchObject({ fine: 1 })
-      yield* Deep.delete("handler")
-      expect(yield* inChild(Deep.get("fine"))).toBe(1)
     }).pipe(Deep.provide({})))
 })

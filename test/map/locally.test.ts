@@ -23,4 +23,12 @@ describe("locally", () => {
       yield* Effect.exit(region(Effect.interrupt))
       expect(plain(yield* Request.data)).toEqual({ id: "kept", user: "ann" })
     }).pipe(Request.provide({ id: "outer" })))
+
+  it.effect("takes the effect first, or the entries", () =>
+    Effect.gen(function*() {
+      const read = Request.get("user")
+      expect(yield* Request.locally(read, { user: "first" })).toBe("first")
+      expect(yield* read.pipe(Request.locally({ user: "piped" }))).toBe("piped")
+      expect(yield* Request.provide(Request.get("id"), { id: "provided" })).toBe("provided")
+    }).pipe(Request.provide({ id: "outer" })))
 })

@@ -23,25 +23,22 @@ export interface AnySupervisor extends effect.Supervisor.Supervisor<any> {
 /** The supervisor that does nothing. */
 export const none: AnySupervisor = /* @__PURE__ */ (() => initialOf<AnySupervisor>(FiberRef.currentSupervisor))()
 
-// in an expression that a bundler may drop
 /** Calls a function with each child that is about to start. */
-export const StartSupervisor =
-  /* @__PURE__ */ (() =>
-    class StartSupervisor extends Supervisor.AbstractSupervisor<void> {
-      override readonly value: Effect.Effect<void> = Effect.void
-      constructor(readonly start: (fiber: AnyFiber, parent: AnyFiber | undefined) => void) {
-        super()
-      }
+export class StartSupervisor extends Supervisor.AbstractSupervisor<void> {
+  override readonly value: Effect.Effect<void> = Effect.void
+  constructor(readonly start: (fiber: AnyFiber, parent: AnyFiber | undefined) => void) {
+    super()
+  }
 
-      override onStart<A, E, R>(
-        _context: Context.Context<R>,
-        _effect: Effect.Effect<A, E, R>,
-        parent: Option.Option<AnyFiber>,
-        fiber: Fiber.RuntimeFiber<A, E>
-      ): void {
-        this.start(fiber, Option.getOrUndefined(parent))
-      }
-    })()
+  override onStart<A, E, R>(
+    _context: Context.Context<R>,
+    _effect: Effect.Effect<A, E, R>,
+    parent: Option.Option<AnyFiber>,
+    fiber: Fiber.RuntimeFiber<A, E>
+  ): void {
+    this.start(fiber, Option.getOrUndefined(parent))
+  }
+}
 
 const contains = (all: AnySupervisor, supervisor: AnySupervisor): boolean =>
   all === supervisor || (all.left !== undefined && contains(all.left, supervisor)) ||

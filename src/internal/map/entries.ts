@@ -32,13 +32,20 @@ export const toBag = (entries: object): Bag => Object.assign(new Properties(), e
 /** The entries of a bag, or of a plain object that has been checked. */
 export const fromObject = (entries: object): Entries => HashMap.fromIterable(Object.entries(entries))
 
+/** Whether a value has keys and is no list or other collection. */
+const isKeyed = (entries: unknown): entries is object =>
+  typeof entries === "object" && entries !== null && (!(Symbol.iterator in entries) || HashMap.isHashMap(entries))
+
+const hasSymbols = (entries: object): boolean => {
+  const symbols = Object.getOwnPropertySymbols(entries)
+  return symbols.length > 0 && symbols.some((key) => Object.propertyIsEnumerable.call(entries, key))
+}
+
 /** Checks that a value may stand for entries: a plain object, or a `HashMap`. */
 export const checkEntries = (operation: string, entries: unknown): object => {
-  const isKeyed = typeof entries === "object" && entries !== null && !Array.isArray(entries) &&
-    (!(Symbol.iterator in entries) || HashMap.isHashMap(entries))
-  if (!isKeyed || Object.getOwnPropertySymbols(entries).some((key) => Object.propertyIsEnumerable.call(entries, key))) {
+  if (!isKeyed(entries) || hasSymbols(entries)) {
     throw invalidArgument(
-      `${operation} takes entries with strings as keys, as in ${operation}({ user: "ann" })`,
+      `${operation} takes entries, as in ${operation}({ user: "ann" }), with strings as keys`,
       entries
     )
   }

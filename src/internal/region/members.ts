@@ -4,6 +4,7 @@
 import type * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
+import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
 import { KeyNotFoundError, NotAttachedError } from "../../errors.js"
 import type { AnyFiber } from "../effect3/fiber.js"
@@ -18,7 +19,7 @@ import { fibers } from "./fibers.js"
 import { provide, provideLayer } from "./provide.js"
 
 /** Makes the members of a tag. Their types are those of `Context.TagClass`. */
-export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec) => {
+export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec): object => {
   const { definition, ref } = spec
   const id = definition.key
   const { all, entry, isAttached, modify } = mapIn(spec, fibers)
@@ -107,14 +108,14 @@ export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec) => 
         ? (effect: Effect.Effect<unknown>) => locally(effect, args[0])
         : locally(...args),
     // In the members below `this` is the class that the user wrote, so that `attached` can name it.
-    provide(this: unknown, ...args: [object] | [Effect.Effect<unknown>, object]) {
+    provide(this: unknown, ...args: [object] | [Effect.Effect<unknown>, object]): unknown {
       const seed = fromInput(at("provide"), args.at(-1))
       const attaching = { spec, seed, tag: this ?? tag }
       return args.length === 1
         ? (effect: Effect.Effect<unknown>) => provide(effect, attaching)
         : provide(args[0], attaching)
     },
-    layer(this: unknown, entries: object) {
+    layer(this: unknown, entries: object): Layer.Layer<unknown> {
       return provideLayer(tag, { spec, tag: this ?? tag }, Effect.succeed(fromInput(at("layer"), entries)))
     },
     of(this: unknown, entries: object): Region {

@@ -13,7 +13,7 @@ import type { Change, State } from "../effect3/state.js"
 import { serviceOf, withStacks } from "../effect3/state.js"
 import { StartSupervisor, supervised } from "../effect3/supervisor.js"
 import { globalValue } from "../global.js"
-import type { Entries } from "../map/entries.js"
+import { absent, type Entries } from "../map/entries.js"
 import type { Holder } from "../map/held.js"
 import { inForce, readied, withLayer } from "../map/held.js"
 import { markOf } from "../map/mark.js"
@@ -30,11 +30,12 @@ const withMaps = (
 ): State => {
   const changes: Array<Change> = []
   for (const [ref, [[, value]]] of state.locals) {
-    const key = mapRefs.get(ref)
-    if (key !== undefined) {
-      const holder: Holder = { value, service: serviceOf(state, key) as Region | undefined, owner, writer }
-      const definition = markOf(inForce(value, holder.service))?.region.definition
-      const next = definition !== undefined && hasStart(definition) ? f(holder, definition) : value
+    // most contexts have nothing to do where a child starts
+    const definition = mapRefs.has(ref) ? markOf(value)?.region.definition : undefined
+    if (definition !== undefined && hasStart(definition)) {
+      const service = serviceOf(state, definition.key) as Region | undefined
+      const holder: Holder = { value, service, owner, writer }
+      const next = inForce(value, service) === absent ? value : f(holder, definition)
       if (next !== value) {
         changes.push([ref, [[id, next]]])
       }

@@ -6,12 +6,13 @@
  */
 import type { AnyFiber } from "../effect3/fiber.js"
 import { currentFiber, stateOf } from "../effect3/fiber.js"
+import type { State } from "../effect3/state.js"
 import { isOf } from "./current.js"
 import type { BridgedFiber, Runner } from "./task.js"
 import { shared, Task, TaskPart } from "./task.js"
 
 /** Ends the step that a fiber has been in, with the state of that moment: by default this one. */
-export const endStep = (fiber: BridgedFiber, state = stateOf(fiber.fiber)): void => {
+export const endStep = (fiber: BridgedFiber, state: State = stateOf(fiber.fiber)): void => {
   const { task } = fiber
   if (task?.fiber !== undefined) {
     task.state = state

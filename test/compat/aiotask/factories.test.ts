@@ -140,13 +140,13 @@ describe("copyingTaskFactory", () => {
     expect(HashMap.toEntries(await copyOf(value)).toSorted()).toEqual([["a", 1], ["b", 2]])
   })
 
-  it("fails the fork, and names the key, where a value cannot be copied", () =>
+  it("fails the child, and names the key, where a value cannot be copied", () =>
     aiotask.run(async () => {
       aiotask.set("fine", 1)
       for (const value of [Promise.resolve(), new WeakMap(), new AbortController().signal]) {
         aiotask.set("job", { value })
-        expect(() => fork(async () => 1)).toThrow(ForkError)
-        expect(() => fork(async () => 1)).toThrow(/key "job"/)
+        await expect(fork(async () => 1)).rejects.toThrow(ForkError)
+        await expect(fork(async () => 1)).rejects.toThrow(/key "job"/)
       }
       aiotask.set("job", undefined)
       expect(await fork(async () => aiotask.get("fine"))).toBe(1)
