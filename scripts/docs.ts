@@ -32,6 +32,8 @@ const app = await Application.bootstrap({
     "src/Context.ts",
     "src/Layer.ts",
     "src/compat.ts",
+    ...present("src/ContextSchema.ts", "src/Propagation.ts", "src/Baggage.ts", "src/reach-errors.ts"),
+    ...filesIn("src/propagation", ".ts"),
     "src/errors.ts",
     ...filesIn("src/compat", ".ts"),
     ...present("src/testing.ts"),

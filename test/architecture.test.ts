@@ -20,15 +20,19 @@ const importsOf = ({ file, text }: { readonly file: string; readonly text: strin
 
 /** The rooms, from the ground up: a file imports from its own room and from those before it. */
 const rooms: ReadonlyArray<ReadonlyArray<string>> = [
-  ["errors.ts"],
+  ["errors.ts", "reach-errors.ts"],
   ["internal/argument.ts", "internal/global.ts", "internal/clone.ts"],
   ["internal/map/", "internal/async/"],
   ["internal/effect3/"],
   ["internal/region/"],
   ["internal/task/"],
   ["Context.ts"],
+  ["internal/policy/", "Baggage.ts"],
+  ["ContextSchema.ts"],
+  ["Propagation.ts"],
   ["Layer.ts"],
   ["compat.ts", "register.ts"],
+  ["propagation/"],
   ["compat/"],
   ["testing"],
   ["index.ts"]
