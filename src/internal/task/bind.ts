@@ -61,12 +61,13 @@ export const bindEmitter = <E extends Emitter>(emitter: E): E => {
   const standing = (listener: Listener, bound: Listener): Listener =>
     Object.assign(named(bound, listener), { listener })
 
+  const originals = Object.fromEntries(adding.map((name) => [name, methods[name]]))
   for (const name of adding) {
-    const add = methods[name]
+    const add = originals[name]
     if (typeof add === "function") {
       const once = name.toLowerCase().includes("once")
       // a listener for once is one that removes itself: what Node makes of it could not be taken away by its own name
-      const addBound = once ? methods[name === "once" ? "on" : "prependListener"]! : add
+      const addBound = once ? originals[name === "once" ? "on" : "prependListener"]! : add
       const method = (event: unknown, listener: Listener): unknown => {
         checkFunction(`compat.bindEmitter(…).${name}`, listener)
         const bound = standing(listener, (...args) => {
