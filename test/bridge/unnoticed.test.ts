@@ -53,7 +53,7 @@ describe("after the bridge", () => {
     Effect.gen(function*() {
       const tagOf = (f: () => unknown) =>
         Effect.promise(async () => {
-          await null
+          await Promise.resolve()
           try {
             return f()
           } catch (error) {
