@@ -90,7 +90,7 @@ describe.skipIf(executablePath === undefined)("a bundled page in Chromium", () =
   const expected: Record<string, Seen> = {
     "outside every task": throws("NoTaskError", /^context\.get: no task is running here/),
     "outside every task, peek": gives("none"),
-    "a fiber outside the bridge": throws("BridgeError", /runs outside compat\.layer/),
+    "a fiber outside the bridge": throws("BridgeError", /runs outside the bridge/),
     "a fiber that lacks the context": throws("NotAttachedError", /"page\/Request" is not attached/),
     "runSync": gives("sync"),
     "Effect.sync": gives("fiber"),
