@@ -170,7 +170,10 @@ describe("the packed package in an empty project", () => {
     expect(entries()).toHaveLength(16)
     for (const entry of entries()) {
       const print = `import * as module from ${JSON.stringify(entry)}; console.log(Object.keys(module).length > 0)`
-      expect(await project.run(process.execPath, "--input-type=module", "--eval", print), entry).toBe("true\n")
+      expect(await project.run(process.execPath, "--input-type=module", "--eval", print), entry).toBe(
+        // it is imported for what it does
+        entry.endsWith("/register") ? "false\n" : "true\n"
+      )
     }
   })
 })
