@@ -68,7 +68,11 @@ const app = await Application.bootstrap({
   },
   // described where they are used, by what they are in Effect
   intentionallyNotExported: [
-    "Ref",
+    "MapRef",
+    "Rejection",
+    "Emitter",
+    "AnySubject",
+    "FastifyHook",
     "AnyFiber",
     "TaskContext",
     "VariableClass",

@@ -51,13 +51,13 @@ export type Entries = HashMap.HashMap<string, unknown>
  *
  * - `"copy"`, the default: it starts with its parent's map, and each has its own from then on. O(1).
  * - `"deepCopy"`: it gets values of its own, `structuredClone` of its parent's. O(n). A value that cannot be cloned (a
- *   function, say) fails the child with a {@link ForkError} that names its key. Instances of your classes come out as plain
+ *   function, say) fails the child with a `ForkError` that names its key. Instances of your classes come out as plain
  *   objects.
  * - `"chain"`: it reads what it wrote itself, and behind it its parent's *current* values. What it deletes and clears are its
  *   own writes. The fork is O(1), a read O(depth of the nesting), the whole map O(n). As Python's `ChainMap.new_child`.
  * - `"share"`: parent and child are one map, whoever writes, whichever of them ends first. O(1).
  * - A function: given the parent's map, it makes the child's. It runs when the child starts, and fails the child with a
- *   {@link ForkError} where it throws.
+ *   `ForkError` where it throws.
  *
  * @example
  * ```ts

@@ -45,7 +45,10 @@ export type Carrier = { readonly [name: string]: string }
  * @category models
  * @since 1.0.0
  */
-export type Source = { readonly [name: string]: unknown } | { readonly get: (name: string) => string | null }
+export type Source = { readonly [name: string]: unknown } | {
+  /** The value of a name, as `Headers` of `fetch` gives it. */
+  readonly get: (name: string) => string | null
+}
 
 /**
  * Whom one talks to.

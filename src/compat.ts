@@ -91,7 +91,7 @@ export interface RuntimeOptions<R> extends RunOptions {
  * A context's map in imperative code: that of the task that runs the call.
  *
  * All members but `peek`, `attached` and `run` throw where there is no map: `NoTaskError` outside every task,
- * `BridgeError` in a fiber outside {@link layer}, {@link NotAttachedError} in a task that the context is not attached
+ * `BridgeError` in a fiber outside {@link layer}, `NotAttachedError` in a task that the context is not attached
  * to.
  */
 export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.Entry<Shape>> {
@@ -99,7 +99,7 @@ export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.
   get<K extends Context.Key<Shape>>(key: K): Shape[K]
   /** The value of a key, or the fallback where it is absent. A stored `undefined` is present. */
   get<K extends Context.Key<Shape>, B>(key: K, fallback: B): Context.Value<Shape, K> | B
-  /** The value of a key; throws {@link KeyNotFoundError} where it is absent. */
+  /** The value of a key; throws `KeyNotFoundError` where it is absent. */
   getOrThrow<K extends Context.Key<Shape>>(key: K): Context.Value<Shape, K>
   /** The value of a key where there is a task, a map and the key; else `undefined`. Never throws. */
   peek<K extends Context.Key<Shape>>(key: K): Context.Value<Shape, K> | undefined

@@ -177,6 +177,7 @@ export const koa = <Self, Id extends string, Shape, Seed, C extends KoaContext =
 export interface HonoContext {
   readonly req: { readonly raw: Request }
   readonly res: Response
+  /** Sets a header of the response. */
   header(name: string, value: string): void
 }
 
@@ -217,6 +218,17 @@ export interface FastifyRequest {
 }
 
 /**
+ * What is used of a Fastify reply whose status is set.
+ *
+ * @since 1.0.0
+ * @category models
+ */
+export interface FastifyResponse {
+  /** Sends a body. */
+  send(body: unknown): unknown
+}
+
+/**
  * What is known of a Fastify reply.
  *
  * @category structures
@@ -224,7 +236,8 @@ export interface FastifyRequest {
  */
 export interface FastifyReply {
   readonly raw: ServerResponse
-  code(status: number): { send(body: unknown): unknown }
+  /** Sets the status of the response; what it gives sends the body. */
+  code(status: number): FastifyResponse
 }
 
 type FastifyHook<R> = (request: R, reply: FastifyReply, done: () => void) => void
@@ -236,6 +249,7 @@ type FastifyHook<R> = (request: R, reply: FastifyReply, done: () => void) => voi
  * @since 1.0.0
  */
 export interface FastifyInstance<R> {
+  /** Has a function run for each request. */
   addHook(name: "onRequest" | "preValidation", hook: FastifyHook<R>): unknown
 }
 
