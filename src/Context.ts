@@ -30,6 +30,7 @@ import type { AnyFiber } from "./internal/effect3/fiber.js"
 import { syncWithFiber } from "./internal/effect3/fiber.js"
 import type { MapRef } from "./internal/effect3/refs.js"
 import { makeMapRef } from "./internal/effect3/refs.js"
+import { hasStart } from "./internal/map/region.js"
 import { attachedTo } from "./internal/region/attached.js"
 import type { ContextSpec, SpecId } from "./internal/region/context.js"
 import { members } from "./internal/region/members.js"
@@ -340,7 +341,8 @@ export interface TagClass<Self, Id extends string, Shape, Seed = Shape>
  */
 export const Tag =
   <const Id extends string>(id: Id) => <Self, Shape = Dict>(options?: Options<Shape>): TagClass<Self, Id, Shape> => {
-    const spec: ContextSpec = { definition: { key: id, ...checked(id, options) }, ref: makeMapRef(id) }
+    const definition = { key: id, ...checked(id, options) }
+    const spec: ContextSpec = { definition, ref: makeMapRef(id, { hasStart: hasStart(definition) }) }
     const tag = class extends EffectContext.Tag(id)<Self, Attached<Shape>>() {}
     const named = Object.defineProperty(tag, "stack", { get: definedHere() })
     return Object.assign(named, members(tag, spec)) as unknown as TagClass<Self, Id, Shape>
