@@ -11,15 +11,15 @@
  */
 import * as Schema from "effect/Schema"
 import type * as Context from "./Context.js"
+import { DefinitionError } from "./errors.js"
 import type { KeyPolicies } from "./internal/map/region.js"
 import { check } from "./internal/policy/check.js"
 import { forkKeys, joinKeys } from "./internal/policy/family.js"
 import * as plans from "./internal/policy/plan.js"
 import { annotate, isOptional, type Policy } from "./internal/policy/policy.js"
 import { makeTag } from "./internal/region/tag.js"
-import { DefinitionError } from "./reach-errors.js"
 
-export { DefinitionError } from "./reach-errors.js"
+export { DefinitionError } from "./errors.js"
 
 export type { Policy, Trust } from "./internal/policy/policy.js"
 

@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { compat, Context, ForkError } from "aiocontext"
+import { compat, Context, DefinitionError, ForkError } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
 import * as ContextLayers from "aiocontext/Layer"
 import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, HashMap, Schema } from "effect"
 import { forkKeys, joinKeys } from "../../src/internal/policy/family.js"
 import { PlanId } from "../../src/internal/policy/plan.js"
 import { policyOf } from "../../src/internal/policy/policy.js"
-import { DefinitionError } from "../../src/reach-errors.js"
 import { plain } from "../support.js"
 import { id, Request } from "./request.js"
 
