@@ -50,15 +50,23 @@ export const checkEntries = (operation: string, entries: unknown): object => {
   return entries
 }
 
-/** What a user gave as entries, as a map. `__proto__` and its like are keys like any other. */
-export const fromInput = (operation: string, entries: unknown): Entries => {
+/** What a user gave as entries, with what `fill` makes of them. */
+const filled = (operation: string, entries: unknown, fill: ((entries: object) => object) | undefined): object => {
   const checked = checkEntries(operation, entries)
+  return fill === undefined
+    ? checked
+    : fill(HashMap.isHashMap(checked) ? Object.fromEntries(checked as Entries) : checked)
+}
+
+/** What a user gave as entries, as a map. `__proto__` and its like are keys like any other. */
+export const fromInput = (operation: string, entries: unknown, fill?: (entries: object) => object): Entries => {
+  const checked = filled(operation, entries, fill)
   return HashMap.isHashMap(checked) ? fresh(checked as Entries) : fromObject(checked)
 }
 
 /** The same, as a bag: many times as fast to make. */
-export const bagFromInput = (operation: string, entries: unknown): Bag => {
-  const checked = checkEntries(operation, entries)
+export const bagFromInput = (operation: string, entries: unknown, fill?: (entries: object) => object): Bag => {
+  const checked = filled(operation, entries, fill)
   return toBag(HashMap.isHashMap(checked) ? Object.fromEntries(checked as Entries) : checked)
 }
 

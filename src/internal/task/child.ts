@@ -6,7 +6,7 @@ import { emptyState, type State, taskId, withService, withStacks } from "../effe
 import type { Entries } from "../map/entries.js"
 import { received } from "../map/join.js"
 import { markOf, remarked, startOf } from "../map/mark.js"
-import { makeRegion } from "../map/region.js"
+import { isMerging, makeRegion, type Region } from "../map/region.js"
 import { withAmbient } from "../region/ambient.js"
 import type { Attaching } from "../region/provide.js"
 import { parentState, startedState } from "../region/start.js"
@@ -68,17 +68,20 @@ export const makeTask = (state: State): Task => {
 /** A child of the running task; a task of its own where none is known. */
 export const startTask = (): Task => makeTask(childState())
 
+const isMergingRegion = (region: Region | undefined): region is Region =>
+  region !== undefined && isMerging(region.definition)
+
 /** Whether a state has contexts that merge. */
 export const merges = (state: State): boolean =>
   Array.from(state.locals).some(([ref, [[, value]]]) =>
-    mapRefs.has(ref) && markOf(value as Entries)?.region.definition.join === "merge"
+    mapRefs.has(ref) && isMergingRegion(markOf(value as Entries)?.region)
   )
 
 /** Hands on what a child that has succeeded changed in the contexts that merge. */
 export const mergeChild = (parent: Runner, child: State): void => {
   for (const [ref, [[, value]]] of child.locals) {
     const region = mapRefs.has(ref) ? markOf(value as Entries)?.region : undefined
-    if (region?.definition.join === "merge") {
+    if (isMergingRegion(region)) {
       ownBeforeWrite(parent)
       const holder = runners.holderOf(parent, { definition: region.definition, ref })
       const next = received(holder, value as Entries)
