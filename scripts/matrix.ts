@@ -170,6 +170,7 @@ const copied = [
   "examples",
   "docs",
   "README.md",
+  "CONTRIBUTING.md",
   "package.json",
   ".size-limit.json",
   "tsconfig.json",
