@@ -12,6 +12,7 @@ import {
   FiberId,
   FiberRef,
   FiberRefs,
+  GlobalValue,
   Runtime,
   RuntimeFlags,
   RuntimeFlagsPatch,
@@ -201,6 +202,20 @@ const probes: Record<string, () => boolean> = {
     } finally {
       ;(Runtime.defaultRuntime as Any).fiberRefs = fiberRefs
     }
+  },
+  "effect/FiberScope/Global": () => {
+    const scope = GlobalValue.globalValue<Any>(Symbol.for("effect/FiberScope/Global"), () => ({}))
+    const own = Reflect.getOwnPropertyDescriptor(scope, "add")
+    const { add } = scope
+    const order: Array<unknown> = []
+    scope.add = (flags: unknown, fiber: unknown) => {
+      order.push(fiber)
+      add.call(scope, flags, fiber)
+    }
+    const fiber = Runtime.runFork(outside)(Effect.sync(() => order.push("runs")))
+    Reflect.deleteProperty(scope, "add")
+    Object.defineProperties(scope, own === undefined ? {} : { add: own })
+    return order[0] === fiber && order[1] === "runs"
   },
   _op: () => operationsOf(Effect.void).every(({ _op }) => typeof _op === "string"),
   effect_instruction_i0: () =>
