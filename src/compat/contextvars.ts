@@ -121,11 +121,14 @@ const isIn = (cell: Cell, held: Held | undefined): boolean => held?.cell === cel
 const current: Local<Held | undefined> = locals.makeLocal<Held | undefined>("contextvars", undefined, {
   fork: (held) => held && hold(held.cell.entries, held.from === "program" ? "program" : "task"),
   detach: (held) => held && hold(held.moment ?? held.cell.entries, held.from),
-  inherit: (own, outer, inTask) =>
-    outer === undefined || own?.from === "given" || (!inTask && own?.from === "task")
-      ? own
-      // not the run's own: a runtime that is built in the run takes along what it sets, and not what the run was started with
-      : hold(outer.cell.entries, "program")
+  inherit: (own, outer, inTask) => {
+    if (own?.from === "given" || (own?.from === "task" && (outer === undefined || !inTask))) {
+      return own
+    }
+    // not the run's own: a runtime that is built in the run takes along what it sets, and not what the run was started with
+    return outer && hold(outer.cell.entries, "program")
+  },
+  isInherited: (held) => held?.from === "program"
 })
 
 const entriesOf = (runner: Runner): Entries => {

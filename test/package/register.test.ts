@@ -69,7 +69,7 @@ const { run, preload, vitest, inherits }: Commands = process.versions["bun"] !==
 
 const seen = ["a, user of a", "b, user of b"]
 
-describe("aiocontext/register, installed", () => {
+describe("aiocontext/register, installed", { timeout: 600_000 }, () => {
   const project = makeProject()
   beforeAll(async () => {
     await project.install(inject("tarball"), effect, "vitest@3.2.7")

@@ -1,19 +1,5 @@
 import { describe, expect, it } from "@effect/vitest"
-import { join } from "node:path"
-import { runSource } from "../support.js"
-
-/** How each runtime is told to load the bridge before the program. */
-const preload = process.versions["bun"] !== undefined
-  ? ["--preload", "aiocontext/register"]
-  : process.versions["deno"] !== undefined
-  // a bare name would be that of a file there
-  ? ["--preload", "./src/register.ts"]
-  : ["--import", "aiocontext/register"]
-
-const run = async (file: string, ...options: ReadonlyArray<string>): Promise<unknown> => {
-  const { stdout } = await runSource(join(import.meta.dirname, file), options)
-  return JSON.parse(stdout)
-}
+import { preload, run } from "./programs.js"
 
 const each = [["a", "user of a"], ["b", "user of b"]]
 const everything = { cold: each, warm: each }
