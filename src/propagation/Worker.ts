@@ -19,6 +19,7 @@ import { WorkerError } from "@effect/platform/WorkerError"
 import * as WorkerRunner from "@effect/platform/WorkerRunner"
 import * as EffectContext from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as Fiber from "effect/Fiber"
 import * as Layer from "effect/Layer"
 import type * as Context from "../Context.js"
 import type { Carrier } from "../internal/policy/carrier.js"
@@ -32,6 +33,9 @@ type Request = readonly [id: number, data: 0, payload: unknown, span: unknown, c
 
 const isRequest = (message: unknown): message is Request =>
   Array.isArray(message) && message.length >= 4 && typeof message[0] === "number" && message[1] === 0
+
+const isInterrupt = (message: unknown): message is readonly [id: number, interrupt: 1] =>
+  Array.isArray(message) && message.length === 2 && typeof message[0] === "number" && message[1] === 1
 
 /**
  * The platform of the layers below, with the context's entries on each message: those of the fiber that sends it. Where the
@@ -151,20 +155,41 @@ export const layerRunner = <Self, Id extends string, Shape, Seed, R = never>(
         )
 
       const start: WorkerRunner.PlatformRunner["start"] = <I, O>(closeLatch: typeof WorkerRunner.CloseLatch.Service) =>
-        Effect.map(platform.start<I, O>(closeLatch), (backing): WorkerRunner.BackingRunner<I, O> => ({
-          ...backing,
-          run: <A, E, R>(handler: (portId: number, message: I) => Effect.Effect<A, E, R> | void) =>
+        Effect.map(platform.start<I, O>(closeLatch), (backing): WorkerRunner.BackingRunner<I, O> => {
+          // The runner can interrupt a message once its handler runs. Until then the seed is what it waits for.
+          const seeding = new Map<string, Fiber.RuntimeFiber<unknown, unknown>>()
+          const whileSeeding = <A, E, R>(key: string, effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+            Effect.withFiberRuntime((fiber) => {
+              seeding.set(key, fiber)
+              return Effect.ensuring(effect, Effect.sync(() => seeding.delete(key)))
+            })
+          const interrupt = (key: string) =>
+            Effect.suspend(() => {
+              const fiber = seeding.get(key)
+              return fiber ? Fiber.interrupt(fiber) : Effect.void
+            })
+
+          const run: WorkerRunner.BackingRunner<I, O>["run"] = <A, E, R>(
+            handler: (portId: number, message: I) => Effect.Effect<A, E, R> | void
+          ) =>
             backing.run((portId, message) => {
               const handled = handler(portId, message)
-              return !Effect.isEffect(handled) || !isRequest(message)
+              if (!Effect.isEffect(handled)) {
+                return handled
+              }
+              if (isInterrupt(message)) {
+                return Effect.zipRight(interrupt(`${portId} ${message[0]}`), handled)
+              }
+              return !isRequest(message)
                 ? handled
-                : Effect.matchCauseEffect(attaching(message[4]), {
+                : Effect.matchCauseEffect(whileSeeding(`${portId} ${message[0]}`, attaching(message[4])), {
                   onFailure: (cause) => backing.send(portId, [message[0], 3, WorkerError.encodeCause(cause)] as O),
                   onSuccess: (provide) => provide(handled)
                   // what a message ends with is in its answer: nobody looks at what its fiber gives
                 }) as Effect.Effect<A, E, R>
             })
-        }))
+          return { ...backing, run }
+        })
       return { ...platform, start }
     })
   )

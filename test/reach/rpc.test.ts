@@ -26,8 +26,9 @@ import {
 import { createServer } from "node:http"
 import { id, otherId, Request, seed } from "./request.js"
 import { openHttp, openSocket, protocols, serveHttp } from "./rpc-protocols.js"
-import { Api, client, handlers, server, Shop, trusted } from "./rpc.js"
+import { Api, client, handlers, server, trusted } from "./rpc.js"
 import { urlOf } from "./servers.js"
+import { Shop } from "./shop.js"
 
 const entries = { id, tenant: "a b", locale: "de" as const, roles: ["x"] }
 const basket = { basket: "b-1", currency: "USD" }

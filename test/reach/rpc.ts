@@ -1,18 +1,10 @@
 /** An RPC group whose calls carry the context, for both sides of every protocol. */
 import { Rpc, RpcGroup, RpcMiddleware } from "@effect/rpc"
-import * as ContextSchema from "aiocontext/ContextSchema"
 import { InboundError } from "aiocontext/Propagation"
 import * as RpcContext from "aiocontext/propagation/Rpc"
 import { Deferred, Effect, Layer, Mailbox, Schema, Stream } from "effect"
 import { Request, seed } from "./request.js"
-
-/** A second context on the same group, with a key of each kind. */
-export class Shop extends ContextSchema.Tag<Shop>("test/reach/Shop")({
-  basket: Schema.String.pipe(ContextSchema.key({ header: "x-basket", in: "public", out: "public" })),
-  currency: Schema.String.pipe(ContextSchema.key({ baggage: "currency" }))
-}) {}
-
-export const shopSeed = <A extends object>(got: A) => ({ basket: "empty", currency: "EUR", ...got })
+import { Seen, seen, Shop, shopSeed } from "./shop.js"
 
 export class RequestRpc extends RpcMiddleware.Tag<RequestRpc>()("RequestRpc", {
   wrap: true,
@@ -26,16 +18,6 @@ export class ShopRpc extends RpcMiddleware.Tag<ShopRpc>()("ShopRpc", {
   provides: Shop,
   requiredForClient: true
 }) {}
-
-/** What a handler sees of both contexts. */
-export const Seen = Schema.Struct({
-  id: Schema.String,
-  tenant: Schema.String,
-  locale: Schema.String,
-  roles: Schema.Array(Schema.String),
-  basket: Schema.String,
-  currency: Schema.String
-})
 
 export class Oops extends Schema.TaggedError<Oops>()("Oops", { tenant: Schema.String }) {}
 
@@ -53,17 +35,6 @@ export class Api extends RpcGroup.make(
   // what became of those that hang
   Rpc.make("Hung", { success: Schema.Array(Schema.String) })
 ).middleware(RequestRpc).middleware(ShopRpc) {}
-
-export const seen = Effect.gen(function*() {
-  return {
-    id: yield* Request.get("id"),
-    tenant: yield* Request.get("tenant"),
-    locale: yield* Request.get("locale"),
-    roles: yield* Request.get("roles", []),
-    basket: yield* Shop.get("basket"),
-    currency: yield* Shop.get("currency")
-  }
-})
 
 /** Handlers. `nested` calls the server that is handling a call, or another one. */
 export const handlers = (

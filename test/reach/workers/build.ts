@@ -44,8 +44,11 @@ export const workerFile = (name: string): Effect.Effect<string, never, Scope.Sco
     return file
   })
 
-/** The ways to start a worker. */
-export const spawners: { readonly [way: string]: (file: string) => () => Worker | ChildProcess } = {
-  "a worker thread": (file) => () => new Worker(file, { execArgv: [] }),
-  "a child process": (file) => () => fork(file, { execArgv: [] })
+/** Starts a worker. */
+export type Spawn = () => Worker | ChildProcess
+
+/** The ways to start a worker of a file, with what it is told by `SIDE`. */
+export const spawners: { readonly [way: string]: (file: string, side?: string) => Spawn } = {
+  "a worker thread": (file, SIDE = "") => () => new Worker(file, { execArgv: [], env: { SIDE } }),
+  "a child process": (file, SIDE = "") => () => fork(file, { execArgv: [], env: { ...process.env, SIDE } })
 }
