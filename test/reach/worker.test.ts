@@ -26,6 +26,9 @@ const wire = {
 
 type Platform = Layer.Layer<Worker.PlatformWorker, never, Worker.PlatformWorker>
 
+// a worker loads Effect anew, which takes long on a machine that is busy
+const slow = 180_000
+
 /** The platform, with what becomes of each message. */
 const sending = (change: (message: ReadonlyArray<unknown>) => ReadonlyArray<unknown>): Platform =>
   Layer.effect(
@@ -87,7 +90,7 @@ const hung = (workers: Pool, round: string, count: number): Effect.Effect<Readon
 
 for (const [name, spawner] of Object.entries(spawners)) {
   const shared = Layer.scoped(Shared, pool(spawner))
-  layer(shared, { excludeTestServices: true, timeout: "2 minutes" })(`${name}, asked by several,`, (it) => {
+  layer(shared, { excludeTestServices: true, timeout: slow })(`${name}, asked by several,`, (it) => {
     it.effect("sees what the fiber has that sends it a message, of both contexts", () =>
       Effect.gen(function*() {
         const workers = yield* Shared
@@ -178,7 +181,7 @@ for (const [name, spawner] of Object.entries(spawners)) {
         expect(yield* workers.executeEffect(new Who())).toEqual(everything)
       }).pipe(asCaller))
   })
-  describe(name, () => {
+  describe(name, { timeout: slow }, () => {
     it.live("seeds its first message from whoever makes the pool, and each other from its sender", () =>
       Effect.gen(function*() {
         const workers = yield* pool(spawner)
@@ -265,7 +268,7 @@ for (const [name, spawner] of Object.entries(spawners)) {
   })
 }
 
-describe("a message to a worker", () => {
+describe("a message to a worker", { timeout: slow }, () => {
   /** What a platform that does nothing is given to send. */
   const sent = (over: Platform, ...messages: ReadonlyArray<unknown>) =>
     Effect.gen(function*() {
