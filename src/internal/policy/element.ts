@@ -15,7 +15,8 @@ export interface Parts {
 
 type Plain = { readonly [key: string]: unknown }
 
-const isPlain = (element: unknown): element is Plain => {
+/** Whether it is an object that properties can be added to. */
+export const isPlain = (element: unknown): element is Plain => {
   const prototype: unknown = typeof element === "object" && element !== null && Object.getPrototypeOf(element)
   return prototype === Object.prototype || prototype === null
 }
