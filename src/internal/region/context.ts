@@ -3,6 +3,7 @@
  */
 import * as HashMap from "effect/HashMap"
 import type * as Option from "effect/Option"
+import { NotAttachedError } from "../../errors.js"
 import { invalidArgument } from "../argument.js"
 import type { MapRef } from "../effect3/refs.js"
 import type { Entries } from "../map/entries.js"
@@ -42,6 +43,8 @@ export interface Access<Place> {
 /** The map of a context in places of one kind. */
 export interface MapIn<Place> {
   readonly isAttached: (place: Place) => boolean
+  /** The error of an operation where it is not attached. */
+  readonly notAttached: (place: Place, operation: string) => NotAttachedError
   readonly entry: (place: Place, key: string) => Option.Option<unknown>
   readonly all: (place: Place) => Entries
   /** Changes the map; tells whether it did. */
@@ -68,6 +71,12 @@ export const mapIn = <Place>(spec: ContextSpec, { holderOf, write }: Access<Plac
       const { service, value } = holderOf(place, spec)
       return maps.isAttached(value, service)
     },
+    notAttached: (place, operation) =>
+      new NotAttachedError({
+        context: definition.key,
+        operation,
+        isLate: holderOf(place, spec).service?.kind === "late"
+      }),
     entry: (place, key) => maps.getEntry(readied(place), key),
     all: (place) => maps.allEntries(readied(place)),
     modify: (place, change) => {

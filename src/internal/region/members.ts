@@ -6,7 +6,7 @@ import * as Effect from "effect/Effect"
 import * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
 import * as Option from "effect/Option"
-import { KeyNotFoundError, NotAttachedError } from "../../errors.js"
+import { KeyNotFoundError } from "../../errors.js"
 import type { AnyFiber } from "../effect3/fiber.js"
 import { syncWithFiber } from "../effect3/fiber.js"
 import { checkKey, fromInput } from "../map/entries.js"
@@ -22,18 +22,16 @@ import { provide, provideLayer } from "./provide.js"
 export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec): object => {
   const { definition, ref } = spec
   const id = definition.key
-  const { all, entry, isAttached, modify } = mapIn(spec, fibers)
+  const { all, entry, isAttached, modify, notAttached } = mapIn(spec, fibers)
 
   const at = (operation: string): string => `${id}.${operation}`
-
-  const notAttached = (operation: string): NotAttachedError => new NotAttachedError({ context: id, operation })
 
   /** What an operation does with the map of the fiber that runs it. */
   const withMap = <A>(operation: string, f: (fiber: AnyFiber) => A): Effect.Effect<A> =>
     syncWithFiber((fiber) => {
       if (!isAttached(fiber)) {
         // the types rule this out, so it is a defect
-        throw notAttached(operation)
+        throw notAttached(fiber, operation)
       }
       return f(fiber)
     })
@@ -98,7 +96,7 @@ export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec): ob
     clear: Effect.asVoid(changing("clear", clear(spec))),
     data,
     dataOf: (fiber: AnyFiber) =>
-      Effect.suspend(() => isAttached(fiber) ? Effect.succeed(all(fiber)) : Effect.fail(notAttached("dataOf"))),
+      Effect.suspend(() => isAttached(fiber) ? Effect.succeed(all(fiber)) : Effect.fail(notAttached(fiber, "dataOf"))),
     snapshot: Effect.map(data, (seed) => ({
       data: seed,
       run: <A, E, R>(effect: Effect.Effect<A, E, R>) => provide(effect, { spec, seed, tag })

@@ -3,7 +3,7 @@
  */
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
-import { KeyNotFoundError, NotAttachedError } from "../../errors.js"
+import { KeyNotFoundError } from "../../errors.js"
 import { checkFunction } from "../argument.js"
 import type { Bag, Entries } from "../map/entries.js"
 import { bagFromInput, checkKey, fromInput, fromObject } from "../map/entries.js"
@@ -29,13 +29,13 @@ export interface MadeMap {
 export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
   const { definition, ref } = spec
   const id = definition.key
-  const { all, entry, isAttached, modify } = mapIn(spec, runners)
+  const { all, entry, isAttached, modify, notAttached } = mapIn(spec, runners)
 
   /** The running task. Throws where there is none, or the context is not attached to it. */
   const runnerAt = (operation: string): Runner => {
     const runner = currentOrThrow(`context.${operation}`)
     if (!isAttached(runner)) {
-      throw new NotAttachedError({ context: id, operation: `context.${operation}` })
+      throw notAttached(runner, `context.${operation}`)
     }
     return runner
   }
