@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config"
 /** Tests run on the sources. */
 export const onSources = {
   resolve: { conditions: ["@aiocontext/source"] },
-  ssr: { resolve: { conditions: ["@aiocontext/source", "node", "import", "module", "default"] } }
+  ssr: { resolve: { conditions: ["@aiocontext/source", "node", "module"] } }
 }
 
 // these start processes, or take the place of the clock

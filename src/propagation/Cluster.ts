@@ -35,7 +35,7 @@ import * as Stream from "effect/Stream"
 import type * as Context from "../Context.js"
 import { readHere } from "../internal/policy/here.js"
 import { additions } from "../internal/policy/outbound.js"
-import { planOf } from "../internal/policy/plan.js"
+import { only, planOf } from "../internal/policy/plan.js"
 import { specOf } from "../internal/region/context.js"
 import { detached } from "../internal/region/detached.js"
 import * as Propagation from "../Propagation.js"
@@ -131,12 +131,11 @@ export const layer = <Self, Id extends string, Shape, Seed>(
 type Add = (headers: Headers.Headers) => Effect.Effect<Headers.Headers>
 
 const adding = <Shape>(tag: Context.Any, { keys }: Pick<Options<Shape, never>, "keys">): Add => {
-  const plan = planOf(tag)
-  const sent = keys === undefined ? plan : { ...plan, wire: plan.wire.filter(({ key }) => keys.includes(key as never)) }
+  const plan = only(planOf(tag), keys)
   return (headers) =>
     Effect.map(
-      readHere(tag, sent),
-      (read) => Headers.setAll(headers, additions(sent, read, "trusted", (name) => headers[name]))
+      readHere(tag, plan),
+      (read) => Headers.setAll(headers, additions(plan, read, "trusted", (name) => headers[name]))
     )
 }
 

@@ -2,7 +2,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { Effect } from "effect"
 import { readdirSync, readFileSync } from "node:fs"
-import { hasPostgres, postgres } from "../databases.js"
+import { Postgres, wherePostgres } from "../databases.js"
 import { id, otherId } from "../request.js"
 import type { As, Storage } from "./app.js"
 import { elsewhere, folder } from "./runners.js"
@@ -45,11 +45,10 @@ describe("what is stored is what `keys` says: no secret, and no key that is not 
       // with the write-ahead log
       check(readdirSync(path).map((file) => readFileSync(`${path}/${file}`, "latin1")).join("\n"))
     }), 300_000)
-  it.scopedLive.runIf(hasPostgres() || process.env["CI"])("in the rows of PostgreSQL", () =>
-    Effect.gen(function*() {
-      check(yield* used({ postgres: yield* postgres }))
-    }), 300_000)
-  it.skipIf(hasPostgres())("is not looked at in PostgreSQL: initdb and postgres are not on this machine", () => {
-    expect(process.env["CI"]).toBeUndefined()
+  wherePostgres(() => {
+    it.scopedLive("in the rows of PostgreSQL", () =>
+      Effect.gen(function*() {
+        check(yield* used({ postgres: `postgres://postgres@127.0.0.1:${yield* Postgres}/postgres` }))
+      }).pipe(Effect.provide(Postgres.layer)), 300_000)
   })
 })
