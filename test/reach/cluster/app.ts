@@ -142,7 +142,7 @@ const OrderLive = Order.toLayer(({ number }) =>
   Effect.gen(function*() {
     yield* record("run")
     yield* Activity.make({ name: "reserve", execute: record("reserve") })
-    yield* DurableClock.sleep({ name: "wait", duration: "300 millis", inMemoryThreshold: 0 })
+    yield* DurableClock.sleep({ name: "wait", duration: "300 millis", inMemoryThreshold: "0 millis" })
     yield* record("after the sleep")
     const by = yield* DurableDeferred.await(Paid)
     yield* Activity.make({ name: "ship", execute: record("ship") })
