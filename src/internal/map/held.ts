@@ -36,8 +36,7 @@ export const hasMap = (service: Region | undefined): service is Region =>
   service !== undefined && service.kind !== "late"
 
 /** Whether there is a map. */
-export const isAttached = (value: Entries, service: Region | undefined): boolean =>
-  hasMap(service) || inForce(value, service) !== absent
+export const isAttached = ({ service, value }: Holder): boolean => hasMap(service) || inForce(value, service) !== absent
 
 // -----------------------------------------------------------------------------------------------------------------
 // reading
