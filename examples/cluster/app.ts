@@ -71,6 +71,7 @@ const MailerLive = Layer.scopedDiscard(
     receipts.take(({ order }) => record("mailed", order)).pipe(
       Effect.catchAllCause((cause) => Effect.logDebug("a receipt is tried again", cause)),
       Effect.forever,
+      Effect.replicateEffect(8, { concurrency: "unbounded", discard: true }),
       Effect.forkScoped
     ))
 )
@@ -173,7 +174,11 @@ const sharding = ({ decorated }: Setup, port: number | undefined) => {
 
 const queues = QueueContext.layer(Request, { seed, keys: ["id", "tenant"] }).pipe(
   Layer.provideMerge(PersistedQueue.layer),
-  Layer.provide(SqlPersistedQueue.layerStore({ pollInterval: "250 millis", lockExpiration: "6 seconds" }))
+  Layer.provide(SqlPersistedQueue.layerStore({
+    pollInterval: "250 millis",
+    lockRefreshInterval: "2 seconds",
+    lockExpiration: "8 seconds"
+  }))
 )
 
 /** A runner of the cluster. */
