@@ -51,7 +51,9 @@ const record = (step: string, order: number) =>
     const sql = yield* SqlClient
     const [request, tenant] = [yield* Request.get("id"), yield* Request.get("tenant")]
     yield* Effect.orDie(
-      sql`INSERT INTO steps ${sql.insert({ step, number: order, request, tenant, process: processName, at: Date.now() })}`
+      sql`INSERT INTO steps ${
+        sql.insert({ step, number: order, request, tenant, process: processName, at: Date.now() })
+      }`
     )
     yield* Effect.log(`order ${order}: ${step}`)
   }).pipe(Effect.withSpan(step, { attributes: { order } }))

@@ -93,7 +93,11 @@ const demo = Effect.gen(function*() {
       { concurrency: "unbounded" }
     )
     const started = Date.now()
-    const bar = new SingleBar({ format: "{bar} {value}/{total} orders {what}", noTTYOutput: true, notTTYSchedule: 2000 })
+    const bar = new SingleBar({
+      format: "{bar} {value}/{total} orders {what}",
+      noTTYOutput: true,
+      notTTYSchedule: 2000
+    })
     bar.start(count, 0, { what: "" })
     yield* Effect.fork(Effect.forEach(orders, send, { concurrency: 16, discard: true }))
 
@@ -123,7 +127,12 @@ const demo = Effect.gen(function*() {
       number: Number(row.number),
       at: Number(row.at)
     }))
-    return { said, rows: [...rows, ...billed].toSorted((a, b) => a.at - b.at), seconds: (Date.now() - started) / 1000, killed }
+    return {
+      said,
+      rows: [...rows, ...billed].toSorted((a, b) => a.at - b.at),
+      seconds: (Date.now() - started) / 1000,
+      killed
+    }
   }).pipe(Effect.provide(client(setup)), Effect.provide(database(setup)))
 
   const { killed, rows, said, seconds } = yield* run

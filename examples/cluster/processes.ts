@@ -48,7 +48,15 @@ export const startRunner = (
       Effect.sync(() =>
         spawn(
           process.execPath,
-          ["--import", "tsx", "--conditions=@aiocontext/source", join(import.meta.dirname, "runner.ts"), JSON.stringify(setup), name, String(port)],
+          [
+            "--import",
+            "tsx",
+            "--conditions=@aiocontext/source",
+            join(import.meta.dirname, "runner.ts"),
+            JSON.stringify(setup),
+            name,
+            String(port)
+          ],
           { stdio: ["ignore", "pipe", "inherit", "ipc"] }
         )
       ),
@@ -71,7 +79,9 @@ export const startRunner = (
 const find = (program: string): string | undefined => {
   const debian = "/usr/lib/postgresql"
   const versions = existsSync(debian) ? readdirSync(debian).map((version) => join(debian, version, "bin")) : []
-  return [...(process.env["PATH"] ?? "").split(delimiter), ...versions].map((folder) => join(folder, program)).findLast(existsSync)
+  return [...(process.env["PATH"] ?? "").split(delimiter), ...versions].map((folder) => join(folder, program)).findLast(
+    existsSync
+  )
 }
 
 /** A PostgreSQL server of the demo's own, and its URL. */

@@ -23,7 +23,8 @@ export const picture = (rows: ReadonlyArray<Row>, killed: Killed): string => {
   }
   const wayOver = (way: ReadonlyArray<Row>) => new Set(way.map(({ process }) => process)).size
   const isAround = (way: ReadonlyArray<Row>) =>
-    killed !== undefined && way[0]!.at < killed.at && way.at(-1)!.at > killed.at && way.some(({ process }) => process === killed.name)
+    killed !== undefined && way[0]!.at < killed.at && way.at(-1)!.at > killed.at &&
+    way.some(({ process }) => process === killed.name)
   const [way] = Array.from(ways.values()).toSorted((a, b) =>
     Number(isAround(b)) - Number(isAround(a)) || wayOver(b) - wayOver(a)
   )
@@ -39,7 +40,10 @@ export const picture = (rows: ReadonlyArray<Row>, killed: Killed): string => {
       text: line(columns.map((column) => column === process ? step : "│"), `+${at - start} ms  ${request} of ${tenant}`)
     })),
     ...killed && isAround(way)
-      ? [{ at: killed.at, text: line(columns.map((column) => column === killed.name ? "✕ killed" : "│"), `+${killed.at - start} ms`) }]
+      ? [{
+        at: killed.at,
+        text: line(columns.map((column) => column === killed.name ? "✕ killed" : "│"), `+${killed.at - start} ms`)
+      }]
       : []
   ].toSorted((a, b) => a.at - b.at)
   return [`\nThe way of order ${way[0]!.number}\n`, line(columns, ""), ...events.map(({ text }) => text), ""].join("\n")

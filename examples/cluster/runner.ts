@@ -12,7 +12,8 @@ export interface Said {
   readonly tenant?: unknown
 }
 
-const say = (said: Omit<Said, "process">): void => void process.stdout.write(`${JSON.stringify({ process: processName, ...said })}\n`)
+const say = (said: Omit<Said, "process">): void =>
+  void process.stdout.write(`${JSON.stringify({ process: processName, ...said })}\n`)
 
 const orderIn = (message: string): number | undefined => {
   const found = /^order (\d+)/.exec(message)
@@ -64,5 +65,8 @@ const live = runner(setup, Number(process.argv[4])).pipe(Layer.provide(telemetry
 process.on("disconnect", () => process.exit())
 
 await Effect.runPromise(
-  Effect.zipRight(Effect.sync(() => say({ kind: "ready" })), Effect.never).pipe(Effect.provide(live), Effect.provide(telemetry))
+  Effect.zipRight(Effect.sync(() => say({ kind: "ready" })), Effect.never).pipe(
+    Effect.provide(live),
+    Effect.provide(telemetry)
+  )
 )
