@@ -9,7 +9,7 @@
  * - A block that imports vitest is a test file, and passes.
  * - A line that must not compile carries `// @ts-expect-error`.
  * - A block that changes the process for good, as `aiocontext/register` and some tracers do, is marked "ts alone", and
- *   runs in a process of its own.
+ *   runs in a process of its own. So does a test file of node:test, which passes.
  * - Code of another library, which is only there to be compared with, is marked "ts foreign" and left alone.
  *
  * All blocks are checked in one program. All others run in one process, each after the one before has nothing left to do;
@@ -43,6 +43,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const folder = join(root, ".examples")
 const site = join(root, "docs/site")
 const millisPerExample = 20_000
+const millisPerProcess = 60_000
 
 // -----------------------------------------------------------------------------------------------------------------
 // finding them
@@ -89,6 +90,8 @@ const saysOf = (line: string): ReadonlyArray<string> => {
   const said = /\/\/ => ?(.*)$/.exec(line) ?? /console\.log\(.*\)\s*\/\/ (?!@ts-)(.*)$/.exec(line)
   return said === null ? [] : [said[1]!.trimEnd()]
 }
+
+const isNodeTest = ({ code }: Example): boolean => /^import .* from "node:test"/m.test(code)
 
 const isTest = (code: ReadonlyArray<string>): boolean =>
   code.some((line) => /^import .* from "(@effect\/|aiocontext\/testing\/)?vitest"/.test(line))
@@ -182,12 +185,16 @@ const withOwnName = ({ name, path }: Example, printed: ReadonlyArray<string>): R
 const runAlone = (example: Example): ReadonlyArray<string> => {
   const { status, stderr, stdout } = spawnSync(
     process.execPath,
-    ["--import", "tsx", "--conditions=@aiocontext/source", example.path],
-    { cwd: root, encoding: "utf8", timeout: millisPerExample }
+    ["--import", "tsx", "--conditions=@aiocontext/source", "--test-reporter=tap", example.path],
+    { cwd: root, encoding: "utf8", timeout: millisPerProcess }
   )
-  return status === 0
-    ? compare(example, withOwnName(example, stdout.split("\n").slice(0, -1)))
-    : [`${placeOf(example)}: ends with ${status ?? "a timeout"} ${stderr}`]
+  if (status !== 0) {
+    return [`${placeOf(example)}: ends with ${status ?? "a timeout"} ${stderr}${stdout}`]
+  }
+  if (isNodeTest(example)) {
+    return /^# pass [1-9]/m.test(stdout) ? [] : [`${placeOf(example)}: has no test`]
+  }
+  return compare(example, withOwnName(example, stdout.split("\n").slice(0, -1)))
 }
 
 const run = async (example: Example): Promise<ReadonlyArray<string>> => {
@@ -269,7 +276,7 @@ const main = async (picked: ReadonlyArray<string>): Promise<void> => {
     } else if (example.path.endsWith(".test.ts")) {
       tests.push(example)
     } else {
-      problems.push(...example.alone ? runAlone(example) : await run(example))
+      problems.push(...example.alone || isNodeTest(example) ? runAlone(example) : await run(example))
     }
   }
   problems.push(...await runTests(tests))
