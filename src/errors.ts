@@ -5,6 +5,7 @@
  * Effect code gets them in the error channel (or as a defect where the types rule the mistake out), imperative code
  * as exceptions.
  *
+ * @since 1.0.0
  * @module
  */
 import type * as Cause from "effect/Cause"
@@ -28,6 +29,9 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  * `compat.layer` started it.
  *
  * The counterpart of AioContext's `EventLoopError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
@@ -44,6 +48,9 @@ const BridgeErrorBase: TaggedError<"BridgeError", {
  * too, so that the call cannot work until somebody adds an `await`.
  *
  * The counterpart of AioContext's `TaskFactoryError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class BridgeError extends BridgeErrorBase {
   override get message(): string {
@@ -63,6 +70,9 @@ const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
  * A task is running, but the context is not attached to it.
  *
  * The counterpart of AioContext's `TaskContextError`; in Effect code it is a type error instead.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class NotAttachedError extends NotAttachedErrorBase {
   override get message(): string {
@@ -82,6 +92,9 @@ const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
 
 /**
  * The context is attached and has no such key. The counterpart of Python's `KeyError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class KeyNotFoundError extends KeyNotFoundErrorBase {
   override get message(): string {
@@ -100,6 +113,9 @@ const ForkErrorBase: TaggedError<"ForkError", {
 /**
  * A child could not be given its map: a value cannot be copied, or the context's own `fork` function failed. It is
  * thrown by the fork, before the child starts; `key` is there when one entry is to blame.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class ForkError extends ForkErrorBase {
   override get message(): string {
@@ -114,5 +130,8 @@ export class ForkError extends ForkErrorBase {
 
 /**
  * Every error of the library: match on `_tag`, or on the class.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export type AioContextError = NoTaskError | BridgeError | NotAttachedError | KeyNotFoundError | ForkError
