@@ -79,6 +79,8 @@ const app = await Application.bootstrap({
   hideGenerator: true,
   searchInDocuments: true,
   searchInComments: true,
+  // a page that explains comes before a name that mentions
+  searchGroupBoosts: { Documents: 3 },
   externalSymbolLinkMappings: {
     effect: {
       Config: `${effectDocs}/Config.ts.html`,
