@@ -9,7 +9,7 @@ import { errorOf } from "./errors.js"
 const printedReplay = ({ message }: IsolationError): string =>
   /isolationTest\(subject, \{ replay: "(.*)" \}\)/.exec(message)?.[1] ?? "none printed"
 
-describe.sequential("a printed replay gives", { timeout: 60_000 }, () => {
+describe.sequential("a printed replay gives", { timeout: 240_000 }, () => {
   let current = ""
   const subjects: Record<string, (request: TestRequest<DefaultValues>) => Effect.Effect<unknown>> = {
     "a leak": (request) =>
@@ -60,7 +60,7 @@ describe.sequential("the picture of a leak", () => {
   })
 })
 
-describe.sequential("a run that never ends", { timeout: 60_000 }, () => {
+describe.sequential("a run that never ends", { timeout: 240_000 }, () => {
   it("is shrunk to the requests that it takes", async () => {
     let held: Deferred.Deferred<void> | undefined
     const error = await errorOf(isolationTest(

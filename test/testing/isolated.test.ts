@@ -48,7 +48,7 @@ describe.sequential("AIOCONTEXT_SEEDS", () => {
   })
 })
 
-describe.sequential("a test of many seeds", { timeout: 60_000 }, () => {
+describe.sequential("a test of many seeds", { timeout: 240_000 }, () => {
   it("counts them on a terminal, and leaves nothing there", async () => {
     const written: Array<string> = []
     const write = vi.spyOn(process.stderr, "write").mockImplementation((text) => written.push(String(text)) > 0)

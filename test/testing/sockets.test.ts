@@ -42,7 +42,7 @@ const work = async (user: () => string): Promise<string> => {
 
 const extent = { requests: 10, seeds: 5 }
 
-describe.sequential("through sockets", { timeout: 60_000 }, () => {
+describe.sequential("through sockets", { timeout: 240_000 }, () => {
   it("the handler of an Express app that keeps its user in the module is found", async ({ expect }) => {
     let user = ""
     const ask = await serve(async (request, response) => {
