@@ -233,11 +233,10 @@ class Run {
   async execute(): Promise<Outcome> {
     await this.setup.reset()
     const isLate = allow(this.setup.limit)
-    const closings = [open(), this.watch.open()]
+    // what watches comes before what takes over
+    const stop = this.plan.explain ? engine.intercept(this.watch.recording) : () => {}
+    const closings = [stop, open(), this.watch.open()]
     enter(this.world)
-    if (this.plan.explain) {
-      closings.push(engine.intercept(this.watch.recording))
-    }
     try {
       await this.serve(isLate)
       const outcome = this.outcome()
