@@ -16,7 +16,7 @@ import type * as Context from "./Context.js"
 import { fromInput } from "./internal/map/entries.js"
 import { annotationLayer } from "./internal/region/annotations.js"
 import { specOf } from "./internal/region/context.js"
-import { provideLayer } from "./internal/region/provide.js"
+import { lateLayer, provideLayer } from "./internal/region/provide.js"
 import { bridgeLayer, withStarterContext } from "./internal/task/layer.js"
 
 /**
@@ -80,6 +80,39 @@ export const config = <Self, Id extends string, Shape, A extends Seed, Seed = Sh
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   entries: Config.Config<A>
 ): EffectLayer.Layer<Self, ConfigError.ConfigError> => effect(tag, entries)
+
+/**
+ * The context's service with no map at all, for handlers that are collected when a layer is built: those of workers,
+ * workflows and entities. Each message attaches the context (`aiocontext/propagation/*` does it, or `Propagation.restore`, or
+ * `Tag.provide`), and a handler reads the map of its message, never that of whoever built the layer.
+ *
+ * Outside of a message, where the fiber has no map of its own, reading is a defect that says so. A service of `Tag.of` that
+ * is provided outside of this one is out of sight.
+ *
+ * @example
+ * ```ts
+ * import { Context as Contexts } from "aiocontext"
+ * import * as ContextLayers from "aiocontext/Layer"
+ * import { Context, Effect, Layer } from "effect"
+ *
+ * class Request extends Contexts.Tag("app/Request")<Request, { readonly request_id: string }>() {}
+ *
+ * class Handler extends Context.Tag("app/Handler")<Handler, Effect.Effect<string>>() {}
+ *
+ * // collected once, with the services that are there when the layer is built
+ * const live = Layer.effect(
+ *   Handler,
+ *   Effect.map(Effect.context<Request>(), (services) => Effect.provide(Request.get("request_id"), services))
+ * ).pipe(Layer.provide(ContextLayers.late(Request)))
+ *
+ * const onMessage = (request_id: string) => Effect.flatten(Handler).pipe(Request.provide({ request_id }))
+ * const program = Effect.all([onMessage("r-1"), onMessage("r-2")])
+ * console.log(await Effect.runPromise(Effect.provide(program, live))) // => [ 'r-1', 'r-2' ]
+ * ```
+ */
+export const late = <Self, Id extends string, Shape, Seed = Shape>(
+  tag: Context.TagClass<Self, Id, Shape, Seed>
+): EffectLayer.Layer<Self> => lateLayer(tag, specOf("Layer.late", tag))
 
 /**
  * Every log line of the region carries the context's entries as they are at that line: all, or those of `keys`.

@@ -55,6 +55,8 @@ export class BridgeError extends BridgeErrorBase {
 const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
   readonly context: string
   readonly operation: string
+  /** Whether all that it has of the context is `Layer.late`, which attaches none. */
+  readonly isLate?: boolean
 }> = /* @__PURE__ */ Data.TaggedError("NotAttachedError")
 
 /**
@@ -64,8 +66,12 @@ const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
  */
 export class NotAttachedError extends NotAttachedErrorBase {
   override get message(): string {
-    return `${this.operation}: the context "${this.context}" is not attached here. Attach it with` +
-      ` Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn).`
+    const where = `${this.operation}: the context "${this.context}" is not attached here`
+    return this.isLate
+      ? `${where}: Layer.late leaves that to each message, and this runs outside of one. Read it where a message is` +
+        ` handled, or attach it here with Tag.provide({ … }).`
+      : `${where}. Attach it with Effect.provide(program, Tag.layer({ … })), or in promise code with` +
+        ` compat.make(Tag).run({ … }, fn).`
   }
 }
 

@@ -31,6 +31,11 @@ describe("each message names what is missing and the line that mends it", () => 
       "Effect.provide(program, Tag.layer({ … })), or in promise code with compat.make(Tag).run({ … }, fn)."
     ],
     [
+      new NotAttachedError({ operation: "get", context: "app/Request", isLate: true }),
+      "get: the context \"app/Request\" is not attached here: Layer.late leaves that to each message, and this runs outside " +
+      "of one. Read it where a message is handled, or attach it here with Tag.provide({ … })."
+    ],
+    [
       new KeyNotFoundError({ context: "app/Request", key: "user" }),
       "The context \"app/Request\" has no key \"user\" here. Set it with set(\"user\", value), or read it with " +
       "get(\"user\", fallback)."

@@ -2,6 +2,7 @@ import { Headers, HttpClient, HttpMiddleware, HttpServer, HttpServerResponse } f
 import type { HttpServerRequest } from "@effect/platform"
 import { compat } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
+import * as ContextLayers from "aiocontext/Layer"
 import * as Propagation from "aiocontext/Propagation"
 import * as FetchContext from "aiocontext/propagation/Fetch"
 import * as HttpClientContext from "aiocontext/propagation/HttpClient"
@@ -198,6 +199,14 @@ describe("propagation", () => {
     expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => ({ ...seed, locale: "fr" }))
     expect(Propagation.restore).type.not.toBeCallableWith(Request, {}, () => Effect.succeed({ id: "a" }))
     expect(Propagation.restore).type.toBeCallableWith(Request, {}, () => Effect.succeed(seed))
+  })
+})
+
+describe("Layer.late", () => {
+  it("discharges the context", () => {
+    expect(ContextLayers.late(Request)).type.toBe<Layer.Layer<Request>>()
+    expect(Effect.provide(Request.get("id"), ContextLayers.late(Request))).type.toBe<Effect.Effect<string>>()
+    expect(ContextLayers.late).type.not.toBeCallableWith("app/Request")
   })
 })
 

@@ -146,9 +146,10 @@ const dropBridge = (fiber: AnyFiber): void => {
     return
   }
   if (outer === undefined) {
-    Reflect.deleteProperty(fiber, "evaluateEffect")
-    Reflect.deleteProperty(fiber, "refreshRefCache")
+    // the last one first: V8 then takes the object for what it was before, and not for a hash table
     Reflect.deleteProperty(fiber, "patchRuntimeFlags")
+    Reflect.deleteProperty(fiber, "refreshRefCache")
+    Reflect.deleteProperty(fiber, "evaluateEffect")
     unforce(internalsOf(fiber))
     bridging!.hooks.leave(fiber)
   }

@@ -16,6 +16,9 @@ export type Bag = { readonly [key: string]: unknown }
 /** The same entries in a new object, O(1). */
 export const fresh = (entries: Entries): Entries => HashMap.endMutation(HashMap.beginMutation(entries))
 
+/** No entries. */
+export const none: Entries = /* @__PURE__ */ HashMap.empty()
+
 /** What a fiber ref holds where there is no map: told from an empty map by its identity. */
 export const absent: Entries = /* @__PURE__ */ globalValue("aiocontext/absent", () => fresh(HashMap.empty()))
 

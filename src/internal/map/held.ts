@@ -1,11 +1,10 @@
 /**
  * Which map a task has, read and written: what its fiber ref says, and where it says nothing, its service.
  */
-import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { lookupBehind, makeLayer, withBehind } from "./chain.js"
 import type { Entries } from "./entries.js"
-import { absent, fresh, lookup } from "./entries.js"
+import { absent, fresh, lookup, none } from "./entries.js"
 import { derive, withoutEnded } from "./fork.js"
 import type { Mark, Owner } from "./mark.js"
 import { hasOwner, isOwn, marked, markOf, remarked, startOf } from "./mark.js"
@@ -32,15 +31,16 @@ export const inForce = (value: Entries, service: Region | undefined): Entries =>
   return service?.kind === "service" && markOf(current)?.region !== service.named ? absent : current
 }
 
+/** Whether a service stands for a map. */
+export const hasMap = (service: Region | undefined): service is Region =>
+  service !== undefined && service.kind !== "late"
+
 /** Whether there is a map. */
-export const isAttached = (value: Entries, service: Region | undefined): boolean =>
-  service !== undefined || inForce(value, service) !== absent
+export const isAttached = ({ service, value }: Holder): boolean => hasMap(service) || inForce(value, service) !== absent
 
 // -----------------------------------------------------------------------------------------------------------------
 // reading
 // -----------------------------------------------------------------------------------------------------------------
-
-const none: Entries = /* @__PURE__ */ HashMap.empty()
 
 /** The entries that are a task's own. */
 const ownEntries = ({ owner, service }: Holder, current: Entries, mark: Mark | undefined): Entries => {
@@ -124,7 +124,7 @@ const derived = (holder: Holder, definition: Definition): Entries => {
   }
   const current = inForce(holder.value, holder.service)
   if (current === absent) {
-    return holder.service === undefined ? absent : start(holder, definition)
+    return hasMap(holder.service) ? start(holder, definition) : absent
   }
   const mark = markOf(current)
   return mark === undefined || isOwn(mark, holder.owner) ? holder.value : derive(definition, current, holder.owner)

@@ -40,9 +40,10 @@ export interface Region {
   readonly seed: Entries
   /**
    * Who attached it. `provide` ends when its effect does. `layer` ends when its scope is closed, in whatever fiber. `service`
-   * was made with `Tag.of`: it ends where the service does, and nobody is told.
+   * was made with `Tag.of`: it ends where the service does, and nobody is told. `late` is none yet: a service without a map,
+   * for what is to have one when it runs.
    */
-  readonly kind: "provide" | "layer" | "service"
+  readonly kind: "provide" | "layer" | "service" | "late"
   /** The tag that it was attached with. */
   readonly tag: unknown
   /** What a task reads that was handed the service alone. Under `share` the one map, under `chain` what was attached. */

@@ -15,7 +15,7 @@ import { withFinalizer } from "../effect3/scope.js"
 import type { Ref, Stack, State } from "../effect3/state.js"
 import { annotationsOf, makeRef, onTop, serviceOf, valueOf, withStacks, withValue } from "../effect3/state.js"
 import { globalValue } from "../global.js"
-import { type Entries, fresh } from "../map/entries.js"
+import { type Entries, fresh, none } from "../map/entries.js"
 import { allEntries, type Holder } from "../map/held.js"
 import type { Region } from "../map/region.js"
 
@@ -38,8 +38,6 @@ const annotators: Ref<ReadonlyArray<Annotator>> = /* @__PURE__ */ globalValue(
   "aiocontext/annotators",
   () => makeRef<ReadonlyArray<Annotator>>([])
 )
-
-const none: Entries = /* @__PURE__ */ HashMap.empty()
 
 /** The entries that are to be annotations. */
 const shown = (state: State, { key, keys, ref }: Annotated, { owner, writer }: Self): Entries => {

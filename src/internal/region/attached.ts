@@ -5,7 +5,7 @@ import type { AnyFiber } from "../effect3/fiber.js"
 import { servicesOfFiber, stateOf } from "../effect3/fiber.js"
 import { mapRefs } from "../effect3/refs.js"
 import type { Entries } from "../map/entries.js"
-import { inForce } from "../map/held.js"
+import { hasMap, inForce } from "../map/held.js"
 import { markOf } from "../map/mark.js"
 import { isRegion, type Region } from "../map/region.js"
 
@@ -13,7 +13,7 @@ import { isRegion, type Region } from "../map/region.js"
 export const attachedTo = (fiber: AnyFiber): ReadonlyArray<Region> => {
   const regions = new Map<string, Region>()
   for (const service of servicesOfFiber(fiber)) {
-    if (isRegion(service)) {
+    if (isRegion(service) && hasMap(service)) {
       regions.set(service.definition.key, service)
     }
   }

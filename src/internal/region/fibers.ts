@@ -6,6 +6,7 @@ import { serviceOfFiber, setState, stateOf } from "../effect3/fiber.js"
 import type { Change, State } from "../effect3/state.js"
 import { alone, valueOf, withStacks } from "../effect3/state.js"
 import { absent } from "../map/entries.js"
+import { hasMap } from "../map/held.js"
 import type { Region } from "../map/region.js"
 import { ambientValue } from "./ambient.js"
 import { annotated } from "./annotations.js"
@@ -29,7 +30,7 @@ export const fibers: Access<AnyFiber> = {
     const service = regionServiceOf(fiber, definition.key)
     return {
       // where the run has no map of its own, it has that of the task that started it
-      value: value === absent && service === undefined ? ambientValue(fiber, ref) : value,
+      value: value === absent && !hasMap(service) ? ambientValue(fiber, ref) : value,
       service,
       owner: fiber.id(),
       writer: fiber

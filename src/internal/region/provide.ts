@@ -9,7 +9,7 @@ import { currentFiber, stateOf } from "../effect3/fiber.js"
 import { withFinalizer } from "../effect3/scope.js"
 import { alone, type Change, held, heldServices, trimmedServices, valueOf, withService } from "../effect3/state.js"
 import { heldSupervisor } from "../effect3/supervisor.js"
-import type { Entries } from "../map/entries.js"
+import { type Entries, none } from "../map/entries.js"
 import { withoutEnded } from "../map/fork.js"
 import { markOf, remarked, startOf } from "../map/mark.js"
 import type { Region } from "../map/region.js"
@@ -74,6 +74,10 @@ export const provideLayer = <Id, E, R>(
         services: (region) => Context.make(tag, region)
       }))
   )
+
+/** A layer that attaches nothing: what it gives stands for the map that is attached where a fiber reads it. */
+export const lateLayer = <Id>(tag: Context.Tag<Id, any>, { definition }: ContextSpec): Layer.Layer<Id> =>
+  Layer.succeed(tag, makeRegion({ definition, seed: none, kind: "late", tag }))
 
 /** Takes a fiber out of a layer's region, where it is that fiber which is in it. */
 const leave = (fiber: AnyFiber, { definition, ref }: ContextSpec, region: Region): void => {
