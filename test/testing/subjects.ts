@@ -26,7 +26,7 @@ import { clean, Request as StrangersRequest } from "./stranger.js"
 /** How many requests, and which seeds. */
 export interface Extent {
   readonly requests: number
-  readonly seeds: number | ReadonlyArray<number>
+  readonly seeds?: number | ReadonlyArray<number>
 }
 
 /** A test that passes. */

@@ -74,10 +74,6 @@ class Run {
     return seeded(this.plan.seed, stream + this.plan.shift * stride)
   }
 
-  // ---------------------------------------------------------------------------------------------------------------
-  // requests
-  // ---------------------------------------------------------------------------------------------------------------
-
   private request(index: number): AnyRequest {
     const draws = this.draws(streams.wait + index)
     const named = { id: nameOf(index), index, mark: markOf(index) }
@@ -146,10 +142,6 @@ class Run {
       rank: 0
     }
   }
-
-  // ---------------------------------------------------------------------------------------------------------------
-  // the run
-  // ---------------------------------------------------------------------------------------------------------------
 
   /** Keeps the layer of the subject while requests run in it. */
   private readonly main: Effect.Effect<void, unknown> = Effect.suspend(() =>
