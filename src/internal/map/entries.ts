@@ -39,12 +39,9 @@ export const fromObject = (entries: object): Entries => HashMap.fromIterable(Obj
 const isKeyed = (entries: unknown): entries is object =>
   typeof entries === "object" && entries !== null && (!(Symbol.iterator in entries) || HashMap.isHashMap(entries))
 
-const hasSymbols = (entries: object): boolean =>
-  Object.getOwnPropertySymbols(entries).some((key) => Object.propertyIsEnumerable.call(entries, key))
-
-/** Checks that a value may stand for entries: a plain object, or a `HashMap`. */
+/** Checks that a value may stand for entries: a plain object, or a `HashMap`. What it has under symbols are no entries. */
 export const checkEntries = (operation: string, entries: unknown): object => {
-  if (!isKeyed(entries) || hasSymbols(entries)) {
+  if (!isKeyed(entries)) {
     throw invalidArgument(
       `${operation} takes entries, as in ${operation}({ user: "ann" }), with strings as keys`,
       entries

@@ -83,6 +83,10 @@ export const make = (context: string, fields: Fields): Plan => {
   }
 }
 
+/** The plan with only these of its keys on the wire; as it is where none are named. */
+export const only = (plan: Plan, keys: ReadonlyArray<string> | undefined): Plan =>
+  keys ? { ...plan, wire: plan.wire.filter(({ key }) => keys.includes(key)) } : plan
+
 /**
  * The keys that log lines or spans carry, each with its name there: those of `keys`, else those whose policy says so. A
  * secret is never among them.

@@ -5,6 +5,7 @@ import * as Context from "effect/Context"
 import { invalidArgument } from "../argument.js"
 import { makeMapRef } from "../effect3/refs.js"
 import type { Definition, Join, KeyPolicies, Strategy } from "../map/region.js"
+import { hasStart } from "../map/region.js"
 import type { ContextSpec } from "./context.js"
 import { members } from "./members.js"
 
@@ -17,7 +18,8 @@ export interface Options {
 
 /** Makes a tag. Its type is `Context.TagClass`. */
 export const makeTag = (id: string, options?: Options, policies?: KeyPolicies): unknown => {
-  const spec: ContextSpec = { definition: { key: id, ...checked(id, options), ...policies }, ref: makeMapRef(id) }
+  const definition: Definition = { key: id, ...checked(id, options), ...policies }
+  const spec: ContextSpec = { definition, ref: makeMapRef(id, { hasStart: hasStart(definition) }) }
   const tag = class extends Context.Tag(id)<unknown, unknown>() {}
   const named = Object.defineProperty(tag, "stack", { get: definedHere() })
   return Object.assign(named, members(tag, spec))

@@ -1,7 +1,7 @@
 /**
  * Child tasks: what they start with, and what they hand back.
  */
-import { forkState, mapRefs } from "../effect3/refs.js"
+import { forkState, mapRefs, startRefs } from "../effect3/refs.js"
 import { emptyState, type State, taskId, withService, withStacks } from "../effect3/state.js"
 import type { Entries } from "../map/entries.js"
 import { received } from "../map/join.js"
@@ -18,6 +18,10 @@ import { stateNow, Task } from "./task.js"
 
 /** Under `chain`: gives a task what its children are to read of it. */
 const linkToChildren = (runner: Runner): void => {
+  if (startRefs.size === 0) {
+    // no context of the process does anything where a child starts
+    return
+  }
   const task = wholeOf(runner)
   const state = stateNow(task)
   const linked = parentState(state, selfOf(task))
@@ -43,7 +47,7 @@ export const childState = (): State => {
 
 /** The state that a task starts with, with maps of its own. Throws a `ForkError` where one cannot be made. */
 export const startedStateOf = (task: Task, state: State): State =>
-  startedState(state, { id: taskId, owner: task.owner, writer: task })
+  startRefs.size === 0 ? state : startedState(state, { id: taskId, owner: task.owner, writer: task })
 
 /** A state of a task in which a context is attached. */
 export const attachedState = (state: State, { seed, spec: { definition, ref }, tag }: Attaching, task: Task): State => {
