@@ -2,7 +2,6 @@
  * A context, as the library sees it, and its map in the places that have one.
  */
 import * as HashMap from "effect/HashMap"
-import type * as Option from "effect/Option"
 import { NotAttachedError } from "../../errors.js"
 import { invalidArgument } from "../argument.js"
 import type { MapRef } from "../effect3/refs.js"
@@ -45,42 +44,38 @@ export interface MapIn<Place> {
   readonly isAttached: (place: Place) => boolean
   /** The error of an operation where it is not attached. */
   readonly notAttached: (place: Place, operation: string) => NotAttachedError
-  readonly entry: (place: Place, key: string) => Option.Option<unknown>
-  readonly all: (place: Place) => Entries
-  /** Changes the map; tells whether it did. */
-  readonly modify: (place: Place, change: Change) => boolean
+  /** The map of a place, ready to be read and written; `undefined` where the context is not attached. */
+  readonly open: (place: Place) => Holder | undefined
+  /** Changes the map that is open in a place; tells whether it did. */
+  readonly modify: (place: Place, open: Holder, change: Change) => boolean
 }
 
 /** Makes the map of a context. */
 export const mapIn = <Place>(spec: ContextSpec, { holderOf, write }: Access<Place>): MapIn<Place> => {
   const { definition, ref } = spec
-
-  /** The place's holder, with a map of its own where its strategy makes one. */
-  const readied = (place: Place): Holder => {
-    const holder = holderOf(place, spec)
-    const value = maps.readied(holder, definition)
-    if (value === holder.value) {
-      return holder
-    }
-    write(place, ref, value)
-    return { ...holder, value }
-  }
-
   return {
-    isAttached: (place) => {
-      const { service, value } = holderOf(place, spec)
-      return maps.isAttached(value, service)
-    },
+    isAttached: (place) => maps.isAttached(holderOf(place, spec)),
     notAttached: (place, operation) =>
       new NotAttachedError({
         context: definition.key,
         operation,
         isLate: holderOf(place, spec).service?.kind === "late"
       }),
-    entry: (place, key) => maps.getEntry(readied(place), key),
-    all: (place) => maps.allEntries(readied(place)),
-    modify: (place, change) => {
-      const next = maps.changed(readied(place), definition, change)
+    open: (place) => {
+      const holder = holderOf(place, spec)
+      if (!maps.isAttached(holder)) {
+        return undefined
+      }
+      // a map of the place's own, where its strategy makes one
+      const value = maps.readied(holder, definition)
+      if (value === holder.value) {
+        return holder
+      }
+      write(place, ref, value)
+      return { ...holder, value }
+    },
+    modify: (place, open, change) => {
+      const next = maps.changed(open, definition, change)
       if (next === undefined) {
         return false
       }

@@ -7,12 +7,12 @@ import { KeyNotFoundError } from "../../errors.js"
 import { checkFunction } from "../argument.js"
 import type { Bag, Entries } from "../map/entries.js"
 import { bagFromInput, checkKey, fromInput, fromObject } from "../map/entries.js"
-import type { Change } from "../map/held.js"
+import { allEntries, type Change, getEntry, type Holder } from "../map/held.js"
 import { isLinked } from "../map/region.js"
 import type { ContextSpec } from "../region/context.js"
 import { clear, mapIn, remove } from "../region/context.js"
 import { ownBeforeWrite, runners } from "./access.js"
-import { cacheOf, currentCache, remember, setCached, startWith } from "./cache.js"
+import { currentCache, remember, setCached, startWith } from "./cache.js"
 import { attachedState, childState, makeTask, startedStateOf, stateForChild } from "./child.js"
 import { currentOrThrow, locate, runIn } from "./current.js"
 import { noteStarts } from "./defaults.js"
@@ -29,36 +29,48 @@ export interface MadeMap {
 export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
   const { definition, ref } = spec
   const id = definition.key
-  const { all, entry, isAttached, modify, notAttached } = mapIn(spec, runners)
+  const { isAttached, modify, notAttached, open } = mapIn(spec, runners)
+
+  const notAttachedTo = (runner: Runner, operation: string) => notAttached(runner, `context.${operation}`)
 
   /** The running task. Throws where there is none, or the context is not attached to it. */
   const runnerAt = (operation: string): Runner => {
     const runner = currentOrThrow(`context.${operation}`)
     if (!isAttached(runner)) {
-      throw notAttached(runner, `context.${operation}`)
+      throw notAttachedTo(runner, operation)
     }
     return runner
   }
 
-  /** The running task, if the context is attached to it. */
-  const attachedRunner = (): Runner | undefined => {
-    const runner = locate()
-    return runner !== undefined && isAttached(runner) ? runner : undefined
+  /** The map of a running task. Throws where the context is not attached to it. */
+  const openIn = (runner: Runner, operation: string): Holder => {
+    const map = open(runner)
+    if (map === undefined) {
+      throw notAttachedTo(runner, operation)
+    }
+    return map
   }
+
+  /** The map of the running task. */
+  const openAt = (operation: string): Holder => openIn(currentOrThrow(`context.${operation}`), operation)
 
   const changeAt = (operation: string, change: Change): boolean => {
-    const runner = runnerAt(operation)
+    const runner = currentOrThrow(`context.${operation}`)
     ownBeforeWrite(runner)
-    return modify(runner, change)
+    return modify(runner, openIn(runner, operation), change)
   }
 
-  const allAt = (operation: string): Entries => all(runnerAt(operation))
+  const allAt = (operation: string): Entries => allEntries(openAt(operation))
 
   const entries = (): IterableIterator<[string, unknown]> => HashMap.entries(allAt("entries"))
 
   /** Reads a key, and keeps it for the next read where the map is the task's alone. */
-  const read = (runner: Runner, key: string, fallback: unknown): unknown => {
-    const found = entry(runner, key)
+  const read = (
+    runner: Runner,
+    map: Holder,
+    { fallback, key }: { readonly key: string; readonly fallback: unknown }
+  ) => {
+    const found = getEntry(map, key)
     if (found._tag === "None") {
       return fallback
     }
@@ -69,7 +81,7 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
   }
 
   const flush = (task: Task, bag: Bag): void => {
-    modify(task, HashMap.union(fromObject(bag)))
+    modify(task, open(task)!, HashMap.union(fromObject(bag)))
   }
 
   /** Runs code as a task of its own, attached to the context with these entries. */
@@ -86,7 +98,8 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
   // in an object that has accessors of its own, the JavaScript engine looks up each member by its name
   const accessors = {
     get attached() {
-      return attachedRunner() !== undefined
+      const runner = locate()
+      return runner !== undefined && isAttached(runner)
     },
     get size() {
       return HashMap.size(allAt("size"))
@@ -106,22 +119,24 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
           return fallback
         }
       }
-      return read(runnerAt("get"), key, fallback)
+      const runner = currentOrThrow("context.get")
+      return read(runner, openIn(runner, "get"), { key, fallback })
     },
     getOrThrow(key: string) {
       checkKey("context.getOrThrow", key)
       return Option.getOrThrowWith(
-        entry(runnerAt("getOrThrow"), key),
+        getEntry(openAt("getOrThrow"), key),
         () => new KeyNotFoundError({ context: id, key })
       )
     },
     peek(key: string, fallback?: unknown) {
-      const runner = attachedRunner()
-      if (runner === undefined || typeof key !== "string") {
-        return fallback
+      const cached = currentCache(ref)
+      if (cached !== undefined && typeof key === "string" && key in cached.bag) {
+        return cached.bag[key]
       }
-      const cached = runner._tag === "Task" ? cacheOf(runner, ref) : undefined
-      return cached !== undefined && key in cached.bag ? cached.bag[key] : read(runner, key, fallback)
+      const runner = locate()
+      const map = runner && open(runner)
+      return map === undefined || typeof key !== "string" ? fallback : read(runner!, map, { key, fallback })
     },
     set(key: string, value: unknown) {
       checkKey("context.set", key)
@@ -131,7 +146,7 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
     },
     has(key: string) {
       checkKey("context.has", key)
-      return Option.isSome(entry(runnerAt("has"), key))
+      return Option.isSome(getEntry(openAt("has"), key))
     },
     delete(key: string) {
       checkKey("context.delete", key)
@@ -151,13 +166,13 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
     toObject: () => Object.fromEntries(allAt("toObject")),
     run<A>(entries: object, f: () => A): A {
       checkFunction("context.run", f, "context.run({ … }, () => { … })")
-      return runWithSeed(bagFromInput("context.run", entries), f)
+      return runWithSeed(bagFromInput("context.run", entries, definition.seed), f)
     },
     locally<A>(entries: object, f: () => A): A {
       checkFunction("context.locally", f, "context.locally({ … }, () => { … })")
       const added = fromInput("context.locally", entries)
       const child = makeTask(stateForChild(runnerAt("locally")))
-      modify(child, HashMap.union(added))
+      modify(child, open(child)!, HashMap.union(added))
       return runIn(child, f)
     }
   }
