@@ -10,7 +10,12 @@ import { resultOf } from "./tally.js"
 export const columns = ["bare", "effect", "woken", "bridge"] as const satisfies ReadonlyArray<keyof Results>
 
 /** What a value that nobody loses gives: Effect alone goes on in whoever woke it. */
-const rule: Results = { bare: "kept", effect: "kept", woken: "mixed", bridge: "kept" }
+const ruleOf = ({ wokenBy = "mixed" }: Scenario): Results => ({
+  bare: "kept",
+  effect: "kept",
+  woken: wokenBy,
+  bridge: "kept"
+})
 
 export const placesOf = (measured: Measured): ReadonlyArray<string> =>
   Array.from(new Set(columns.flatMap((column) => Object.keys(measured[column]))))
@@ -25,7 +30,7 @@ const differencesAt = (scenario: Scenario, measured: Measured, place: string): R
     if (count === undefined) {
       return column === "woken" ? [] : [`${column}, ${place}: never checked`]
     }
-    const expected: Result = scenario.expected[place]?.[column] ?? rule[column]
+    const expected: Result = scenario.expected[place]?.[column] ?? ruleOf(scenario)[column]
     const result = resultOf(count)
     const { checks, foreign, missing } = count
     return [

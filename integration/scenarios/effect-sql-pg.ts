@@ -8,9 +8,11 @@ export const scenario: Scenario = {
   library: "@effect/sql-pg",
   packages: ["@effect/sql-pg", "@effect/sql"],
   needs: "postgres",
-  start: ({ layer, servers }) => {
+  start: async ({ layer, servers }) => {
     const client = PgClient.layer({ url: Redacted.make(servers.postgres), maxConnections: 4 })
     const runtime = ManagedRuntime.make(Layer.provideMerge(client, layer))
+    // at boot: requests that waited for the one which builds it would be woken by that one
+    await runtime.runtime()
     // promise code cannot use it: there the same is done with what it is made of
     const pool = new Pool({ connectionString: servers.postgres, max: 4 })
     return {
