@@ -4,6 +4,15 @@ import { Effect, Layer, ManagedRuntime, Redacted, Stream } from "effect"
 import { Pool } from "pg"
 import type { Scenario } from "../harness/scenario.js"
 
+const afterQueries = [
+  "after a query",
+  "in a transaction",
+  "in a transaction after a query",
+  "after a transaction",
+  "in a stream",
+  "after a stream"
+]
+
 export const scenario: Scenario = {
   library: "@effect/sql-pg",
   packages: ["@effect/sql-pg", "@effect/sql"],
@@ -52,5 +61,10 @@ export const scenario: Scenario = {
       }
     }
   },
-  expected: {}
+  expected: Object.fromEntries(
+    afterQueries.map((place) => [
+      place,
+      { effect: "mixed", why: "the connection answers, and the fiber goes on in its async context" }
+    ])
+  )
 }

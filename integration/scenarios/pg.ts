@@ -123,6 +123,7 @@ export const scenario: Scenario = {
     "after a notification": { effect: "lost", why: "the fiber goes on where the listener was called" },
     "in a bound listener of notifications": {
       effect: "mixed",
+      woken: "mixed",
       why: "it is bound where the fiber went on after the callback"
     }
   }
