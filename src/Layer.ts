@@ -16,7 +16,7 @@ import { Ctx } from "./Context.js"
 import type * as Context from "./Context.js"
 import { fromInput } from "./internal/map/entries.js"
 import { annotationLayer } from "./internal/region/annotations.js"
-import { specOf } from "./internal/region/context.js"
+import { specOf, type Tagged } from "./internal/region/context.js"
 import { lateLayer, provideLayer } from "./internal/region/provide.js"
 import { bridgeLayer, withStarterContext } from "./internal/task/layer.js"
 
@@ -58,12 +58,14 @@ export const succeed = <Self, Id extends string, Shape, Seed = Shape>(
 export const effect = <Self, Id extends string, Shape, A extends Seed, E, R, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   entries: Effect.Effect<A, E, R>
-): EffectLayer.Layer<Self, E, R> =>
-  provideLayer(
+): EffectLayer.Layer<Self, E, R> => {
+  const spec = specOf("Layer.effect", tag)
+  return provideLayer(
     tag,
-    { spec: specOf("Layer.effect", tag), tag },
-    Effect.map(entries, (entries) => fromInput("Layer.effect", entries))
+    { spec, tag },
+    Effect.map(entries, (entries) => fromInput("Layer.effect", entries, spec.definition.seed))
   )
+}
 
 /**
  * Attaches a context with the entries that a config gives; fails with the config's error.
@@ -128,7 +130,9 @@ export const late = <Self, Id extends string, Shape, Seed = Shape>(
 ): EffectLayer.Layer<Self> => lateLayer(tag, specOf("Layer.late", tag))
 
 /**
- * Every log line of the region carries the context's entries as they are at that line: all, or those of `keys`.
+ * Every log line of the region carries the context's entries as they are at that line: all, or those of `keys`. Of a
+ * `ContextSchema` it is the keys whose policy says `log`, or those of `keys`, under the policy's name where it has one; a
+ * secret is never among them.
  *
  * The context may be attached outside of it or inside (a server attaches it per request, say), but not beside it in one
  * `Layer.mergeAll`: there neither sees the other's start. Costs one update of the log annotations a write. Under `share`
@@ -165,14 +169,12 @@ export const late = <Self, Id extends string, Shape, Seed = Shape>(
 export const logAnnotations = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   keys?: ReadonlyArray<Context.Key<Shape>>
-): EffectLayer.Layer<never> => {
-  const { definition, ref } = specOf("Layer.logAnnotations", tag)
-  return annotationLayer({ ref, key: definition.key, keys, into: "logs" })
-}
+): EffectLayer.Layer<never> => annotating("logAnnotations", tag, { where: "log", keys })
 
 /**
  * Every span that starts in the region carries the context's entries as they are when it starts: all, or those of
- * `keys`. Where it may stand and what it costs is as with {@link logAnnotations}.
+ * `keys`. Of a `ContextSchema` it is the keys whose policy says `span`. Where it may stand and what it costs is as with
+ * {@link logAnnotations}.
  *
  * @since 1.0.0
  * @category layers
@@ -180,9 +182,19 @@ export const logAnnotations = <Self, Id extends string, Shape, Seed = Shape>(
 export const spanAttributes = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   keys?: ReadonlyArray<Context.Key<Shape>>
-): EffectLayer.Layer<never> => {
-  const { definition, ref } = specOf("Layer.spanAttributes", tag)
-  return annotationLayer({ ref, key: definition.key, keys, into: "spans" })
+): EffectLayer.Layer<never> => annotating("spanAttributes", tag, { where: "span", keys })
+
+const annotating = (operation: string, tag: Tagged, { keys, where }: {
+  readonly where: "log" | "span"
+  readonly keys: ReadonlyArray<string> | undefined
+}): EffectLayer.Layer<never> => {
+  const { definition: { key, shown }, ref } = specOf(`Layer.${operation}`, tag)
+  return annotationLayer({
+    ref,
+    key,
+    keys: shown === undefined ? keys?.map((key) => ({ key, name: key })) : shown(where, keys),
+    into: where === "log" ? "logs" : "spans"
+  })
 }
 
 /**

@@ -11,6 +11,7 @@
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Inspectable from "effect/Inspectable"
+import type { InboundError } from "./reach-errors.js"
 
 /** @internal named, so that declarations need no inference */
 export type TaggedError<Tag extends string, Fields extends object> = new(
@@ -128,10 +129,37 @@ export class ForkError extends ForkErrorBase {
   }
 }
 
+const DefinitionErrorBase: TaggedError<"DefinitionError", {
+  readonly context: string
+  readonly key: string
+  /** What is wrong, and what to write instead. */
+  readonly problem: string
+}> = /* @__PURE__ */ Data.TaggedError("DefinitionError")
+
 /**
- * Every error of the library: match on `_tag`, or on the class.
+ * A context's definition contradicts itself, or asks for what must not be. It is thrown where the class is defined.
  *
  * @since 1.0.0
  * @category errors
  */
-export type AioContextError = NoTaskError | BridgeError | NotAttachedError | KeyNotFoundError | ForkError
+export class DefinitionError extends DefinitionErrorBase {
+  override get message(): string {
+    return `The context "${this.context}", key ${JSON.stringify(this.key)}: ${this.problem}`
+  }
+}
+
+/**
+ * Every error of the library: match on `_tag`, or on the class. `InboundError` is in `aiocontext/Propagation`: it is a
+ * schema, which the core does not load.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type AioContextError =
+  | NoTaskError
+  | BridgeError
+  | NotAttachedError
+  | KeyNotFoundError
+  | ForkError
+  | DefinitionError
+  | InboundError

@@ -26,7 +26,8 @@ type Mapping = HashMap.HashMap<object, unknown>
 
 const mapping: Local<Mapping> = locals.makeLocal<Mapping>("AsyncContext", HashMap.empty(), {
   fork: (mapping) => mapping,
-  inherit: (_, outer) => outer
+  inherit: (_, outer) => outer,
+  isInherited: () => true
 })
 
 const mappingHere = (operation: string): Mapping => locals.valueIn(currentOrProgram(operation), mapping)

@@ -107,7 +107,8 @@ const roots = locals.makeLocal<Region | undefined>(id, undefined, {
   seed: () => makeRoot(taskFactory)
 })
 
-const maps = makeMapRef(id)
+// the strategy is set when the program runs
+const maps = makeMapRef(id, { hasStart: true })
 
 /** The map of a task below a root. */
 const holderOf = (runner: Runner, root: Region): Holder => ({

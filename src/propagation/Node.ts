@@ -56,7 +56,7 @@ const attaching = <Self, Id extends string, Shape, Seed, Request>(
     if (error === undefined) {
       count(errors)
     }
-    return map.run(plan.seed(options.seed(entries, request) as object) as Seed, () => {
+    return map.run(options.seed(entries, request), () => {
       const inTask = compat.snapshot()
       const echo = () => echoed((key) => inTask(() => map.peek(key as never)))
       return f({ echo, inTask, error })

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context } from "aiocontext"
 import { Effect, Layer, Runtime, RuntimeFlags, RuntimeFlagsPatch, Supervisor } from "effect"
-import { bridged, outside, runSource } from "../support.js"
+import { bridged, outside } from "../support.js"
 
 class Request extends Context.Tag("test/bridge/unnoticed/Request")<Request>() {}
 const request = compat.make(Request)
@@ -69,11 +69,4 @@ describe("after the bridge", () => {
       const [refused, kept, read] = yield* Effect.flatten(fiber.await)
       expect([refused, kept._tag, read]).toEqual(["NoTaskError", "None", "NoTaskError"])
     }).pipe(Runtime.runPromise(outside)))
-})
-
-describe("aiocontext/register", () => {
-  it("is the bridge from the first line, without a layer", async () => {
-    const { stdout } = await runSource(new URL("registered.ts", import.meta.url).pathname)
-    expect(JSON.parse(stdout)).toEqual({ cold: ["a", "b", "c"], warm: ["a", "b", "c"], user: "bob" })
-  })
 })
