@@ -19,20 +19,18 @@
  * @since 1.0.0
  * @module
  */
-import * as EffectContext from "effect/Context"
+import type * as EffectContext from "effect/Context"
 import type * as Effect from "effect/Effect"
 import type * as HashMap from "effect/HashMap"
 import type * as Layer from "effect/Layer"
 import type * as Option from "effect/Option"
 import type { KeyNotFoundError, NotAttachedError } from "./errors.js"
-import { invalidArgument } from "./internal/argument.js"
 import type { AnyFiber } from "./internal/effect3/fiber.js"
 import { syncWithFiber } from "./internal/effect3/fiber.js"
 import type { MapRef } from "./internal/effect3/refs.js"
-import { makeMapRef } from "./internal/effect3/refs.js"
 import { attachedTo } from "./internal/region/attached.js"
 import type { ContextSpec, SpecId } from "./internal/region/context.js"
-import { members } from "./internal/region/members.js"
+import { makeTag } from "./internal/region/tag.js"
 
 // -----------------------------------------------------------------------------------------------------------------
 // types
@@ -339,41 +337,8 @@ export interface TagClass<Self, Id extends string, Shape, Seed = Shape>
  * @category constructors
  */
 export const Tag =
-  <const Id extends string>(id: Id) => <Self, Shape = Dict>(options?: Options<Shape>): TagClass<Self, Id, Shape> => {
-    const spec: ContextSpec = { definition: { key: id, ...checked(id, options) }, ref: makeMapRef(id) }
-    const tag = class extends EffectContext.Tag(id)<Self, Attached<Shape>>() {}
-    const named = Object.defineProperty(tag, "stack", { get: definedHere() })
-    return Object.assign(named, members(tag, spec)) as unknown as TagClass<Self, Id, Shape>
-  }
-
-// Effect's "Service not found" names the second frame of a tag's stack: the line that has called `Tag`.
-const definedHere = (): () => string | undefined => {
-  const limit = Error.stackTraceLimit
-  Error.stackTraceLimit = 3
-  const { stack } = new Error()
-  Error.stackTraceLimit = limit
-  return () => stack?.replace(/\n.*/, "")
-}
-
-const strategies: ReadonlyArray<unknown> = ["copy", "deepCopy", "chain", "share"]
-
-const checked = (
-  id: unknown,
-  options: { readonly fork?: Fork; readonly join?: Join; readonly required?: ReadonlyArray<string> } = {}
-): { readonly fork: Fork; readonly join: Join; readonly required: ReadonlyArray<string> | undefined } => {
-  const { fork = "copy", join = "isolate", required } = options
-  if (typeof id !== "string") {
-    throw invalidArgument(`Context.Tag takes an id, as in Context.Tag("app/Request")`, id)
-  }
-  const at = `Context.Tag(${JSON.stringify(id)}): `
-  if (typeof fork !== "function" && !strategies.includes(fork)) {
-    throw invalidArgument(`${at}fork is "copy", "deepCopy", "chain", "share" or a function`, fork)
-  }
-  if (join !== "isolate" && join !== "merge") {
-    throw invalidArgument(`${at}join is "isolate" or "merge"`, join)
-  }
-  return { fork, join, required }
-}
+  <const Id extends string>(id: Id) => <Self, Shape = Dict>(options?: Options<Shape>): TagClass<Self, Id, Shape> =>
+    makeTag(id, options) as TagClass<Self, Id, Shape>
 
 // -----------------------------------------------------------------------------------------------------------------
 // what is attached
@@ -383,7 +348,7 @@ const checked = (
  * The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`.
  *
  * @since 1.0.0
- * @category getters
+ * @category contexts
  */
 export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ syncWithFiber((fiber) =>
   attachedTo(fiber).map(({ tag }) => tag as Any)

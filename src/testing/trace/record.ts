@@ -13,7 +13,12 @@ import type { TraceEvent } from "./event.js"
 import { mermaidOf } from "./mermaid.js"
 import type { Waiting } from "./where.js"
 
-/** A recorded run. */
+/**
+ * A recorded run.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Trace {
   /** The fibers, in the order of their start. */
   readonly fibers: ReadonlyArray<string>
@@ -24,7 +29,12 @@ export interface Trace {
   readonly mermaid: string
 }
 
-/** A run and its trace. */
+/**
+ * A run and its trace.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Traced<A, E> {
   readonly exit: Exit.Exit<A, E>
   readonly trace: Trace
@@ -214,6 +224,9 @@ export class Recording implements engine.Recorder, engine.Interceptor {
 /**
  * Runs an effect and records what happens to its fibers: attach, fork, join, set, suspend, resume. Costs a look at the
  * context maps before every operation, so it is for tests and for finding out.
+ *
+ * @since 1.0.0
+ * @category testing
  */
 export const trace = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Traced<A, E>, never, R> =>
   Effect.suspend(() => {
