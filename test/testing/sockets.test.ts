@@ -29,6 +29,8 @@ const serve = async (handler: (request: IncomingMessage, response: ServerRespons
   const app = express()
   app.get("/", handler)
   const server: Server = app.listen(0, "127.0.0.1")
+  // a seed on a busy machine takes longer than Node keeps a connection
+  server.keepAliveTimeout = 0
   servers.push(server)
   await once(server, "listening")
   const { port } = server.address() as AddressInfo

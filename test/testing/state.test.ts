@@ -99,7 +99,7 @@ describe.sequential("a subject whose module keeps", { timeout: 240_000 }, () => 
   })
 })
 
-describe.sequential("a large run that is stuck", { timeout: 240_000 }, () => {
+describe.sequential("a large run that is stuck", { timeout: 600_000 }, () => {
   it("is shrunk as well, in the order that its requests had", async ({ expect }) => {
     let inside = 0
     const { finding } = await errorOf(isolationTest(({ index, wait }) =>
