@@ -58,7 +58,6 @@ await suite([
     id: "baggage-format",
     what: "`Baggage.format`: four members",
     against: otel,
-    atMost: 1,
     ours: once(() => Baggage.format(members)),
     base: once(inject)
   }),
