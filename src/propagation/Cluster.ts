@@ -134,7 +134,7 @@ const adding = <Shape>(tag: Context.Any, { keys }: Pick<Options<Shape, never>, "
   const plan = only(planOf(tag), keys)
   return (headers) =>
     Effect.map(
-      readHere(tag, plan),
+      readHere(tag),
       (read) => Headers.setAll(headers, additions(plan, read, "trusted", (name) => headers[name]))
     )
 }

@@ -56,7 +56,7 @@ export const decorate = (
   const plan = planOf(tag)
   const names = namesOf(plan)
   const context = Effect.all({
-    read: readHere(tag, plan),
+    read: readHere(tag),
     others: othersHere,
     fetch: Effect.map(Effect.serviceOption(FetchHttpClient.Fetch), Option.getOrElse(() => globalThis.fetch))
   })

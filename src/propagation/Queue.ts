@@ -93,7 +93,7 @@ export const layer = <Self, Id extends string, Shape, Seed>(
 
   // what a layer over this one wrote stays
   const carrierHere = (before: Carrier = {}): Effect.Effect<Carrier | undefined> =>
-    Effect.zipWith(readHere(tag, plan), trace ? traceHere : Effect.succeed({}), (read, span) => {
+    Effect.zipWith(readHere(tag), trace ? traceHere : Effect.succeed({}), (read, span) => {
       const carrier = { ...before, ...span, ...additions(plan, read, "trusted", (name) => before[name]) }
       return Object.keys(carrier).length === 0 ? undefined : carrier
     })

@@ -159,15 +159,13 @@ export const layerClient = <Middleware, Service>(
   { trust = "public" }: ClientOptions = {}
 ): Layer.Layer<RpcMiddleware.ForClient<Middleware>> => {
   const plan = planOf(tag)
-  const here = Effect.all({ read: readHere(tag, plan), others: trust === "trusted" ? othersHere : Effect.succeed([]) })
+  const read = readHere(tag)
+  const others = trust === "trusted" ? othersHere : Effect.succeed([])
   const client = RpcMiddleware.layerClient(middleware, ({ request }) =>
-    Effect.map(here, ({ others, read }) => ({
-      ...request,
-      headers: Headers.setAll(
-        request.headers,
-        additions(plan, read, trust, (name) => request.headers[name], others)
-      )
-    })))
+    Effect.zipWith(read, others, (read, others) => {
+      const added = additions(plan, read, trust, (name) => request.headers[name], others)
+      return { ...request, headers: Headers.setAll(request.headers, added) }
+    }))
   // without the services of whoever builds it: calls would be given a context that their fiber does not have
   const alone = (services: EffectContext.Context<Scope>) => EffectContext.pick(Scope)(services)
   return Layer.scopedContext(Effect.mapInputContext(Layer.build(client), alone))

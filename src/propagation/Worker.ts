@@ -69,7 +69,7 @@ export const layerPlatform = (
   tag: Context.Any
 ): Layer.Layer<Worker.PlatformWorker, never, Worker.PlatformWorker> => {
   const plan = planOf(tag)
-  const read = readHere(tag, plan)
+  const read = readHere(tag)
 
   const addressed = <I>(message: I): Effect.Effect<I> =>
     !isRequest(message) ? Effect.succeed(message) : Effect.map(read, (read) => {

@@ -1,6 +1,8 @@
 import type { PersistedQueue } from "@effect/experimental"
+import type { Worker, WorkerRunner } from "@effect/platform"
 import { Headers, HttpClient, HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
 import type { HttpServerRequest } from "@effect/platform"
+import { RpcMiddleware } from "@effect/rpc"
 import { compat } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
 import * as ContextLayers from "aiocontext/Layer"
@@ -12,12 +14,14 @@ import * as HttpServerContext from "aiocontext/propagation/HttpServer"
 import * as NodeContext from "aiocontext/propagation/Node"
 import * as QueueContext from "aiocontext/propagation/Queue"
 import type { Telemetry } from "bullmq"
+import * as RpcContext from "aiocontext/propagation/Rpc"
+import * as WorkerContext from "aiocontext/propagation/Worker"
 import type { Layer, Option } from "effect"
 import type { Redacted } from "effect"
 import { Effect, flow, Schema } from "effect"
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http"
 import { describe, expect, it } from "tstyche"
-import type { InboundError } from "../../src/reach-errors.js"
+import { InboundError } from "../../src/reach-errors.js"
 
 class Request extends ContextSchema.Tag<Request>("types/reach/Request")({
   id: Schema.UUID.pipe(
@@ -280,5 +284,58 @@ describe("the boundaries of HTTP", () => {
     NodeContext.hono(Request, { seed: () => seed, trusted: (c) => c.req.raw.headers.has("x-peer") })
     NodeContext.koa(Request, { seed: () => seed, trusted: (ctx) => ctx.req.socket.remoteAddress === "127.0.0.1" })
     NodeContext.fastify(Request, { seed: () => seed, trusted: (request) => request.raw.headers["x-peer"] === "1" })
+  })
+})
+
+describe("the boundaries of processes", () => {
+  const seed = { id: "a", tenant: "b" }
+  class Ids extends Effect.Service<Ids>()("types/reach/Ids", { succeed: { next: "a" } }) {}
+  class NoSeed extends Schema.TaggedError<NoSeed>()("NoSeed", {}) {}
+  class Bare extends RpcMiddleware.Tag<Bare>()("Bare", { wrap: true, provides: Request, requiredForClient: true }) {}
+  class Failing extends RpcMiddleware.Tag<Failing>()("Failing", {
+    wrap: true,
+    provides: Request,
+    requiredForClient: true,
+    failure: Schema.Union(NoSeed, InboundError)
+  }) {}
+
+  it("an RPC middleware has both its sides", () => {
+    expect(RpcContext.layerServer(Bare, Request, { seed: (got) => ({ ...seed, ...got }) })).type.toBe<
+      Layer.Layer<Bare>
+    >()
+    expect(RpcContext.layerClient(Bare, Request)).type.toBe<Layer.Layer<RpcMiddleware.ForClient<Bare>>>()
+  })
+  it("an RPC seed may be an effect, with its services and the failures of the middleware", () => {
+    const next = Effect.map(Ids, ({ next }) => ({ ...seed, id: next }))
+    expect(RpcContext.layerServer(Bare, Request, { seed: () => next })).type.toBe<Layer.Layer<Bare, never, Ids>>()
+    expect(RpcContext.layerServer(Failing, Request, { seed: () => Effect.fail(new NoSeed()) })).type.toBe<
+      Layer.Layer<Failing>
+    >()
+    expect(RpcContext.layerServer).type.not.toBeCallableWith(Bare, Request, { seed: () => Effect.fail(new NoSeed()) })
+    expect(RpcContext.layerServer).type.not.toBeCallableWith(Bare, Request, { seed: () => ({ id: "a" }) })
+  })
+  it("an RPC call is rejected only where the middleware declares the failure", () => {
+    RpcContext.layerServer(Failing, Request, { seed: () => seed, invalid: "reject" })
+    RpcContext.layerServer(Bare, Request, { seed: () => seed, invalid: "drop" })
+    expect(RpcContext.layerServer).type.not.toBeCallableWith(Bare, Request, { seed: () => seed, invalid: "reject" })
+  })
+  it("an RPC middleware wraps, and provides that context", () => {
+    class Around extends RpcMiddleware.Tag<Around>()("Around", { provides: Request }) {}
+    class Other extends RpcMiddleware.Tag<Other>()("Other", { wrap: true, provides: Ids }) {}
+    expect(RpcContext.layerServer).type.not.toBeCallableWith(Around, Request, { seed: () => seed })
+    expect(RpcContext.layerServer).type.not.toBeCallableWith(Other, Request, { seed: () => seed })
+  })
+  it("a platform of workers is what it was, with what the seed needs", () => {
+    expect(WorkerContext.layerPlatform(Request)).type.toBe<
+      Layer.Layer<Worker.PlatformWorker, never, Worker.PlatformWorker>
+    >()
+    expect(WorkerContext.layerRunner(Request, { seed: (got) => ({ ...seed, ...got }) })).type.toBe<
+      Layer.Layer<WorkerRunner.PlatformRunner, never, WorkerRunner.PlatformRunner>
+    >()
+    expect(WorkerContext.layerRunner(Request, { seed: () => Effect.as(Ids, seed) })).type.toBe<
+      Layer.Layer<WorkerRunner.PlatformRunner, never, WorkerRunner.PlatformRunner | Ids>
+    >()
+    expect(WorkerContext.layerRunner).type.not.toBeCallableWith(Request, { seed: () => ({ id: "a" }) })
+    expect(WorkerContext.layerRunner).type.not.toBeCallableWith(Request, { seed: () => Effect.fail("no") })
   })
 })

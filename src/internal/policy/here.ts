@@ -3,27 +3,28 @@
  */
 import * as Context from "effect/Context"
 import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
+import { type AnyFiber, withFiber } from "../effect3/fiber.js"
+import type { Entries } from "../map/entries.js"
 import type { RawMember } from "./members.js"
-import type { Plan } from "./plan.js"
 
 /** A context that may be attached or not. */
-export interface Peekable {
+export interface Readable {
   readonly key: string
-  readonly peek: (key: never) => Effect.Effect<Option.Option<unknown>>
+  readonly dataOf: (fiber: AnyFiber) => Effect.Effect<Entries, unknown>
 }
 
 /** Reads a key. */
 export type Read = (key: string) => unknown
 
-/** How the keys that travel are read, as they are now: nothing where the context is not attached. */
-export const readHere = ({ peek }: Peekable, { wire }: Plan): Effect.Effect<Read> =>
-  Effect.map(
-    Effect.forEach(wire, ({ key }) => Effect.map(peek(key as never), (value) => [key, value] as const)),
-    (all) => {
-      const entries = new Map(all)
-      return (key) => Option.getOrUndefined(entries.get(key) ?? Option.none())
-    }
+/** How keys are read, as they are now: nothing where the context is not attached. */
+export const readHere = ({ dataOf }: Readable): Effect.Effect<Read> =>
+  withFiber((fiber) =>
+    Effect.match(dataOf(fiber), {
+      onFailure: (): Read => () => undefined,
+      onSuccess: (entries): Read => (key) => Option.getOrUndefined(HashMap.get(entries, key))
+    })
   )
 
 /** The baggage of a request that is no context's, for the requests that are made while it is handled. */
