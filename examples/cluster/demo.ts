@@ -69,6 +69,9 @@ const send = (order: number) =>
     const shop = yield* Shop.client
     yield* shop(`shop-of-${tenantOf(order)}`).Take({ order }, { discard: true })
   }).pipe(
+    // what a busy database did not store is sent again: a shop takes an order once
+    Effect.sandbox,
+    Effect.retry({ schedule: Schedule.spaced("500 millis"), times: 20 }),
     Request.provide({ id: requestOf(order), tenant: tenantOf(order), token: Redacted.make(`token-${order}`) })
   )
 
