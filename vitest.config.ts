@@ -7,7 +7,7 @@ export const onSources = {
 }
 
 // these start processes, or take the place of the clock
-const heavy = ["test/{docs,testing}/**/*.test.ts", "test/reach/cluster/*.test.ts"]
+const heavy = ["test/{docs,register,testing}/**/*.test.ts", "test/reach/cluster/*.test.ts"]
 
 // these measure the heap, and leave fibers and their bridges behind
 const cost = ["test/cost/**/*.test.ts"]

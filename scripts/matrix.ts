@@ -1,6 +1,6 @@
 /**
  * Runs the tests and the demo on every runtime and every version of Effect that the package says it works on, and
- * prints one table. `npm run test:matrix -- NAME` runs the rows whose name contains NAME.
+ * prints one table. `npm run test:matrix -- NAME` runs the rows whose name contains NAME; `-- --list` prints the names.
  *
  * The runtimes are installed in `matrix`, each Effect in a folder of its own there, so that nothing of them reaches the
  * library's install.
@@ -30,8 +30,8 @@ interface Row {
   readonly demo: ReadonlyArray<string>
   /** Where the tree is; another one than the root has another Effect. */
   readonly folder: string
-  /** Whether it runs the tests of two copies in one process, too: those need `require`, `npm` and no other Effect. */
-  readonly copies: boolean
+  /** The tests of the packed package that it runs, too: not with another Effect, which those install themselves. */
+  readonly packaged: ReadonlyArray<string>
   readonly gaps: ReadonlyArray<Gap>
 }
 
@@ -58,11 +58,24 @@ const binary = (candidates: Record<string, string>): string => {
   return join(matrix, "node_modules", path)
 }
 
+const packaged = {
+  // needs `require`
+  copies: "test/package/copies.test.ts",
+  register: "test/package/register.test.ts"
+}
+
 const node = (major: number): Row => {
   const path = binary(Object.fromEntries(
     ["linux-x64", "linux-arm64", "darwin-arm64"].map((name) => [name, `node-${major}-${name}/bin/node`])
   ))
-  return { name: `node ${major}`, command: [path], demo: ["npm", "run", "demo"], folder: root, copies: true, gaps: [] }
+  return {
+    name: `node ${major}`,
+    command: [path],
+    demo: ["npm", "run", "demo"],
+    folder: root,
+    packaged: [packaged.copies, packaged.register],
+    gaps: []
+  }
 }
 
 const bun = (): Row => {
@@ -76,7 +89,7 @@ const bun = (): Row => {
     command: [path, "--bun"],
     demo: [path, "--conditions=@aiocontext/source", "examples/server.ts", "--demo"],
     folder: root,
-    copies: false,
+    packaged: [packaged.register],
     gaps: []
   }
 }
@@ -100,7 +113,7 @@ const deno = (): Row => {
       "--demo"
     ],
     folder: root,
-    copies: false,
+    packaged: [packaged.register],
     gaps: []
   }
 }
@@ -110,7 +123,7 @@ const effect = (version: string): Row => ({
   command: [process.execPath],
   demo: ["npm", "run", "demo"],
   folder: join(matrix, `effect-${version}`, "tree"),
-  copies: false,
+  packaged: [],
   gaps: []
 })
 
@@ -170,6 +183,7 @@ const copied = [
   "examples",
   "docs",
   "README.md",
+  "CONTRIBUTING.md",
   "package.json",
   ".size-limit.json",
   "tsconfig.json",
@@ -237,8 +251,8 @@ const suite = async (row: Row, ...args: ReadonlyArray<string>): Promise<Omit<Out
 const runRow = async (row: Row): Promise<Outcome> => {
   const start = performance.now()
   const first = await suite(row)
-  const second = row.copies
-    ? await suite(row, "--config", "vitest.package.config.ts", "test/package/copies.test.ts")
+  const second = row.packaged.length > 0
+    ? await suite(row, "--config", "vitest.package.config.ts", ...row.packaged)
     : { passed: 0, failed: 0, skipped: 0, failures: [] }
   const failures = [...first.failures, ...second.failures]
   let demo: Outcome["demo"] = "none"
@@ -269,9 +283,14 @@ const effectOf = (row: Row): string =>
 
 const main = async (): Promise<void> => {
   const wanted = process.argv.slice(2).join(" ")
-  const selected = rows.map((row) => row()).filter(({ name }) => name.includes(wanted))
+  const all = rows.map((row) => row())
+  if (wanted === "--list") {
+    console.log(JSON.stringify(all.map(({ name }) => name)))
+    return
+  }
+  const selected = all.filter(({ name }) => name.includes(wanted))
   if (selected.length === 0) {
-    throw new Error(`No row is called ${wanted}. There are: ${rows.map((row) => row().name).join(", ")}`)
+    throw new Error(`No row is called ${wanted}. There are: ${all.map(({ name }) => name).join(", ")}`)
   }
   const table = new Table({
     head: ["runtime", "version", "effect", "passed", "failed", "skipped", "demo", "seconds"],

@@ -1,7 +1,6 @@
 import { compat, context, ContextLayer, type Ctx } from "aiocontext"
 import { Context as Services, Effect, Fiber, FiberRefs, FiberStatus, HashMap, Runtime } from "effect"
 import { execFile } from "node:child_process"
-import { createRequire } from "node:module"
 import { promisify } from "node:util"
 
 export const sleep = (millis: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, millis))
@@ -110,8 +109,11 @@ const sourceRunner = (): ReadonlyArray<string> =>
     ? ["--conditions=@aiocontext/source"]
     : process.versions["deno"] !== undefined
     ? ["run", "-A", "--unstable-sloppy-imports", "--conditions=@aiocontext/source"]
-    : [createRequire(import.meta.url).resolve("tsx/cli"), "--conditions=@aiocontext/source"]
+    : ["--conditions=@aiocontext/source", "--import", "tsx"]
 
 /** Runs a TypeScript file on the sources, in a process of its own, on the runtime that runs the tests. */
-export const runSource = (file: string): Promise<{ readonly stdout: string; readonly stderr: string }> =>
-  promisify(execFile)(process.execPath, [...sourceRunner(), file])
+export const runSource = (
+  file: string,
+  options: ReadonlyArray<string> = []
+): Promise<{ readonly stdout: string; readonly stderr: string }> =>
+  promisify(execFile)(process.execPath, [...sourceRunner(), ...options, file])

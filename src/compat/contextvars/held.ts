@@ -50,11 +50,14 @@ export const isIn = (cell: ContextCell, held: Held | undefined): boolean => held
 export const current: Local<Held | undefined> = locals.makeLocal<Held | undefined>("contextvars", undefined, {
   fork: (held) => held && hold(held.cell.bindings, held.from === "program" ? "program" : "task"),
   detach: (held) => held && hold(held.moment ?? held.cell.bindings, held.from),
-  inherit: (own, outer, inTask) =>
-    outer === undefined || own?.from === "given" || (!inTask && own?.from === "task")
-      ? own
-      // not the run's own: a runtime that is built in the run takes along what it sets, and not what the run was started with
-      : hold(outer.cell.bindings, "program")
+  inherit: (own, outer, inTask) => {
+    if (own?.from === "given" || (own?.from === "task" && (outer === undefined || !inTask))) {
+      return own
+    }
+    // not the run's own: a runtime that is built in the run takes along what it sets, and not what the run was started with
+    return outer && hold(outer.cell.bindings, "program")
+  },
+  isInherited: (held) => held?.from === "program"
 })
 
 export const bindingsOf = (runner: Runner): Bindings => {

@@ -7,7 +7,7 @@
 import * as effect from "effect"
 import { globalValue } from "../global.js"
 import type { AnyFiber, FiberEffect, FiberInternals, Id } from "./fiber.js"
-import { classOf, internalsOf, setState, stateOf } from "./fiber.js"
+import { classOf, internalsOf, setState, stateOf, supervisorRefOf } from "./fiber.js"
 import { force, unforce } from "./flags.js"
 import type { BridgeHooks } from "./hooks.js"
 import { BridgedScheduler } from "./scheduler.js"
@@ -35,15 +35,6 @@ const supervisorRefs: Set<effect.FiberRef.FiberRef<AnySupervisor>> =
   /* @__PURE__ */ (() =>
     globalValue("aiocontext/supervisors", () => new Set<effect.FiberRef.FiberRef<AnySupervisor>>())
       .add(FiberRef.currentSupervisor))()
-
-// A fiber's class names the ref when it reads its refs: from something that gives the refs themselves.
-const learnSupervisorRef = (fiber: AnyFiber): void => {
-  const reader: { readonly currentSupervisor?: { readonly ref: effect.FiberRef.FiberRef<AnySupervisor> } } = {
-    getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
-  } as {}
-  classOf(fiber).refreshRefCache.call(reader)
-  supervisorRefs.add(reader.currentSupervisor!.ref)
-}
 
 /** A state with a bridge, in place of another one or of none. */
 const bridgedState = (state: State, id: Id, bridge: Bridge | undefined): State => {
@@ -158,7 +149,7 @@ const dropBridge = (fiber: AnyFiber): void => {
 
 /** Puts a fiber under a bridge of its own. */
 export const enterBridge = (fiber: AnyFiber): Bridge => {
-  learnSupervisorRef(fiber)
+  supervisorRefs.add(supervisorRefOf(fiber))
   const bridge = new BridgeSupervisor(bridging!.hooks, bridgeOf(fiber))
   setState(fiber, bridgedState(stateOf(fiber), fiber.id(), bridge))
   keepBridged(fiber)
@@ -171,8 +162,20 @@ export const leaveBridge = (fiber: AnyFiber, bridge: Bridge): void => {
   dropBridge(fiber)
 }
 
+/** The bridge of runs that a runtime puts under one. It is never closed: what such a run has started goes on under it. */
+const rootBridge = (): Bridge =>
+  globalValue("aiocontext/rootBridge", () => new BridgeSupervisor(bridging!.hooks, undefined))
+
 /** A state whose fibers run under a bridge. */
 export const withBridge = (state: State): State =>
   bridgeIn(valueOf<AnySupervisor>(state, FiberRef.currentSupervisor)) === undefined
-    ? bridgedState(state, taskId, new BridgeSupervisor(bridging!.hooks, undefined))
+    ? bridgedState(state, taskId, rootBridge())
     : state
+
+/** Puts a fiber without a parent under a bridge, just before it runs. */
+export const startBridged = (fiber: AnyFiber): void => {
+  supervisorRefs.add(supervisorRefOf(fiber))
+  setState(fiber, bridgedState(stateOf(fiber), fiber.id(), rootBridge()))
+  keepBridged(fiber)
+  bridging!.hooks.start(fiber, undefined)
+}

@@ -9,6 +9,7 @@ import type * as Supervisor from "effect/Supervisor"
 import type { State } from "./state.js"
 
 import FiberId = effect.FiberId
+import FiberRef = effect.FiberRef
 
 /** A running or finished fiber. */
 export type AnyFiber = Fiber.RuntimeFiber<unknown, unknown>
@@ -38,6 +39,16 @@ export const internalsOf = (fiber: AnyFiber): FiberInternals => fiber as FiberIn
 
 /** What the fiber's class does where the fiber itself does something else. */
 export const classOf = (fiber: AnyFiber): FiberInternals => Object.getPrototypeOf(fiber)
+
+/** Where the copy of Effect that a fiber is of keeps supervisors: a fiber's class names the ref when it reads its refs. */
+export const supervisorRefOf = (fiber: AnyFiber): FiberRef.FiberRef<Supervisor.Supervisor<any>> => {
+  // it reads them from something that gives the refs themselves
+  const reader: { readonly currentSupervisor?: { readonly ref: FiberRef.FiberRef<Supervisor.Supervisor<any>> } } = {
+    getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
+  } as {}
+  classOf(fiber).refreshRefCache.call(reader)
+  return reader.currentSupervisor!.ref
+}
 
 /** The fiber that runs this code, if one does. */
 export const currentFiber = (): AnyFiber | undefined =>

@@ -13,7 +13,7 @@ import { globalValue } from "../global.js"
 import { ambientOf, setAmbient } from "../region/ambient.js"
 import { startFiber } from "../region/start.js"
 import { locate } from "./current.js"
-import { endLocals, inheritLocals, startLocals } from "./local.js"
+import { endLocals, inheritLocals, keepInherited, startLocals } from "./local.js"
 import { bridgedOf, firstSeen, inherit, isBuilding, setBridged, startingTask } from "./starters.js"
 import { beginStep, endStep } from "./step.js"
 import type { Task } from "./task.js"
@@ -169,6 +169,7 @@ class TaskBridge implements BridgeHooks {
       if (!keepBridged(running.fiber)) {
         return
       }
+      keepInherited(running.fiber)
       // not what the registering code wrote, which is known already: the fiber has gone on
       running.registering = 0
       beginStep(running, { waits: false })

@@ -1,10 +1,13 @@
 /**
  * What is started with a default runtime: with `Effect.runPromise` and its like.
  */
-import { withBridge } from "../effect3/bridge.js"
+import { startBridged, withBridge } from "../effect3/bridge.js"
+import type { AnyFiber } from "../effect3/fiber.js"
+import { watchOtherCopies } from "../effect3/roots.js"
 import { changeDefaultRuntimes } from "../effect3/run.js"
 import type { State } from "../effect3/state.js"
 import { taskId, withStacks } from "../effect3/state.js"
+import { isBridged } from "../effect3/supervision.js"
 import { StartSupervisor, supervised } from "../effect3/supervisor.js"
 import { globalValue } from "../global.js"
 import { useBridge } from "./bridge.js"
@@ -26,17 +29,34 @@ const changed = (state: State): State => {
   return defaults.notes ? withStacks(state, supervised(state, notes, taskId)) : state
 }
 
+/** The same for a run of another copy of Effect, whose default runtime cannot be reached. */
+const startOther = (fiber: AnyFiber): void => {
+  if (isBridged(fiber)) {
+    return
+  }
+  if (defaults.bridges > 0) {
+    startBridged(fiber)
+  } else {
+    noteStart(fiber)
+  }
+}
+
+const change = (): void => {
+  changeDefaultRuntimes(changed)
+  watchOtherCopies(defaults.bridges > 0 || defaults.notes ? startOther : undefined)
+}
+
 /** Puts what is started with a default runtime under the bridge, for as long as one is open anywhere in the process. */
 export const openBridge = (): void => {
   useBridge()
   defaults.bridges++
-  changeDefaultRuntimes(changed)
+  change()
 }
 
 /** Closes what {@link openBridge} has opened. */
 export const closeBridge = (): void => {
   defaults.bridges--
-  changeDefaultRuntimes(changed)
+  change()
 }
 
 /**
@@ -47,6 +67,6 @@ export const noteStarts = (): void => {
   if (!defaults.notes) {
     useBridge()
     defaults.notes = true
-    changeDefaultRuntimes(changed)
+    change()
   }
 }

@@ -27,6 +27,8 @@ export interface LocalOptions<A> {
    * task's (`inTask`), or the program's. Default: what it was started with.
    */
   readonly inherit?: (own: A, outer: A, inTask: boolean) => A
+  /** Whether a value is what some fiber was started with: the fiber of a run keeps its own. Default: it is not. */
+  readonly isInherited?: (value: A) => boolean
 }
 
 const options = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<Local<any>, LocalOptions<any>>())
@@ -122,16 +124,51 @@ export const startLocals = (child: AnyFiber, parent: AnyFiber): void => {
   setState(child, withStacks(stateOf(child), changes))
 }
 
+// What a fiber without a parent was started with.
+const InheritedId: unique symbol = Symbol.for("aiocontext/inherited")
+
+interface Started {
+  [InheritedId]?: ReadonlyMap<Local<any>, unknown>
+}
+
 /** A fiber without a parent has what the code that starts it has. */
 export const inheritLocals = (fiber: AnyFiber, starter: Runner, { inTask }: { readonly inTask: boolean }): void => {
   const changes: Array<Change> = []
-  for (const [local, { inherit }] of options) {
+  const values = new Map<Local<any>, unknown>()
+  for (const [local, { inherit, isInherited }] of options) {
     if (inherit !== undefined) {
       const own = valueOf(stateOf(fiber), local)
       const value: unknown = inherit(own, valueIn(starter, local), inTask)
       if (value !== own) {
         changes.push(alone(local, value, fiber.id()))
       }
+      if (isInherited !== undefined) {
+        values.set(local, value)
+      }
+    }
+  }
+  if (values.size > 0) {
+    ;(fiber as Started)[InheritedId] = values
+  }
+  if (changes.length > 0) {
+    setState(fiber, withStacks(stateOf(fiber), changes))
+  }
+}
+
+/**
+ * Gives a fiber back what it was started with, where a runtime has just given it what the run that built the runtime was started
+ * with: a request that waits for a `ManagedRuntime` gets all of its fiber refs.
+ */
+export const keepInherited = (fiber: AnyFiber): void => {
+  const inherited = (fiber as Started)[InheritedId]
+  if (inherited === undefined) {
+    return
+  }
+  const changes: Array<Change> = []
+  for (const [local, value] of inherited) {
+    const now: unknown = valueOf(stateOf(fiber), local)
+    if (now !== value && (now === initialOf(local) || options.get(local)!.isInherited!(now))) {
+      changes.push(alone(local, value, fiber.id()))
     }
   }
   if (changes.length > 0) {

@@ -1,0 +1,4 @@
+import "aiocontext/register"
+import { serve } from "./app.js"
+
+console.log(JSON.stringify(await serve()))

@@ -1,0 +1,3 @@
+import { serve } from "./app.js"
+
+console.log(JSON.stringify(await serve()))
