@@ -18,7 +18,7 @@ import * as ContextLayer from "aiocontext/Layer"
 import * as ClusterContext from "aiocontext/propagation/Cluster"
 import * as HttpClientContext from "aiocontext/propagation/HttpClient"
 import * as QueueContext from "aiocontext/propagation/Queue"
-import { Effect, Layer, Option, PrimaryKey, Redacted, Schema } from "effect"
+import { Cause, Effect, Layer, Option, PrimaryKey, Redacted, Schedule, Schema } from "effect"
 
 /** What an order's request carries. Its token stays in the process that it came to. */
 export class Request extends ContextSchema.Tag<Request>("example/cluster/Request")({
@@ -100,22 +100,36 @@ const bill = (billing: string, order: number) =>
     yield* record("billed", order)
   })
 
+// the engine dies of a database that is too busy to store a step: it is tried again
+const stored = <A, E, R>(step: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  step.pipe(
+    Effect.sandbox,
+    Effect.retry({
+      while: (cause) => Cause.isDie(cause) && !Cause.isInterrupted(cause),
+      schedule: Schedule.spaced("500 millis"),
+      times: 20
+    }),
+    Effect.unsandbox
+  )
+
 const FulfilmentLive = ({ billing }: Setup) =>
   Fulfilment.toLayer(({ order }) =>
     Effect.gen(function*() {
-      yield* Activity.make({ name: "reserve", execute: record("reserved", order) })
+      yield* stored(Activity.make({ name: "reserve", execute: record("reserved", order) }))
       // in the database, however short it is
-      yield* DurableClock.sleep({ name: "the night", duration: "500 millis", inMemoryThreshold: "0 millis" })
-      yield* Activity.make({ name: "wake", execute: record("woken", order) })
-      yield* Activity.make({ name: "bill", execute: bill(billing, order) })
-      yield* Activity.make({
+      yield* stored(
+        DurableClock.sleep({ name: "the night", duration: "500 millis", inMemoryThreshold: "0 millis" })
+      )
+      yield* stored(Activity.make({ name: "wake", execute: record("woken", order) }))
+      yield* stored(Activity.make({ name: "bill", execute: bill(billing, order) }))
+      yield* stored(Activity.make({
         name: "queue",
         execute: Effect.gen(function*() {
           const receipts = yield* Receipts
           yield* Effect.orDie(receipts.offer({ order }, { id: `order-${order}` }))
           yield* record("queued", order)
         })
-      })
+      }))
     })
   )
 
@@ -150,14 +164,17 @@ const intervals: Partial<ShardingConfig.ShardingConfig["Type"]> = {
   entityReplyPollInterval: "100 millis",
   refreshAssignmentsInterval: "500 millis",
   runnerHealthCheckInterval: "1 second",
-  shardLockRefreshInterval: "1 second",
-  shardLockExpiration: "6 seconds"
+  // also what a slow machine may take to refresh them before it gives its shards away
+  shardLockRefreshInterval: "3 seconds",
+  shardLockExpiration: "10 seconds"
 }
 
 /** The database of the cluster, the queue and the rows. */
 export const database = ({ storage }: Pick<Setup, "storage">): Layer.Layer<SqlClient> => {
+  // four processes write into one file
+  const patient = Layer.effectDiscard(Effect.flatMap(SqlClient, (sql) => sql`PRAGMA busy_timeout = 30000`))
   const client: Layer.Layer<SqlClient, unknown> = "sqlite" in storage
-    ? SqliteClient.layer({ filename: storage.sqlite })
+    ? Layer.provideMerge(patient, SqliteClient.layer({ filename: storage.sqlite }))
     : PgClient.layer({ url: Redacted.make(storage.postgres), maxConnections: 8 })
   return Layer.orDie(client)
 }

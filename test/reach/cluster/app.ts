@@ -160,7 +160,7 @@ const ParcelLive = Parcel.toLayer(() => Activity.make({ name: "parcel", execute:
 
 const database = (storage: Storage): Layer.Layer<SqlClient> =>
   "sqlite" in storage
-    ? Layer.orDie(SqliteClient.layer({ filename: storage.sqlite }))
+    ? Layer.orDie(Layer.provideMerge(patient, SqliteClient.layer({ filename: storage.sqlite })))
     : Layer.orDie(Layer.unwrapEffect(Effect.promise(async () => {
       // its CommonJS modules do not load under the test runner's import conditions
       const { PgClient } = await import("@effect/sql-pg")
@@ -175,14 +175,17 @@ const intervals: Partial<ShardingConfig.ShardingConfig["Type"]> = {
   refreshAssignmentsInterval: "200 millis",
   sendRetryInterval: "50 millis",
   runnerHealthCheckInterval: "1 second",
-  shardLockRefreshInterval: "1 second",
-  shardLockExpiration: "6 seconds",
+  shardLockRefreshInterval: "3 seconds",
+  shardLockExpiration: "10 seconds",
   entityTerminationTimeout: "1 second"
 }
 
 const Tables = Layer.effectDiscard(
   Effect.flatMap(SqlClient, (sql) => sql`CREATE TABLE IF NOT EXISTS steps (step TEXT, process INTEGER, seen TEXT)`)
 )
+
+// several processes write into one file
+const patient = Layer.effectDiscard(Effect.flatMap(SqlClient, (sql) => sql`PRAGMA busy_timeout = 30000`))
 
 /** A runner with the app. */
 const runner = ({ decorated, keys, port, storage }: RunnerOptions) => {
