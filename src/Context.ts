@@ -348,7 +348,7 @@ export const Tag =
  * The contexts that are attached where this runs. The counterpart of AioContext's `get_loop_contexts`.
  *
  * @since 1.0.0
- * @category getters
+ * @category contexts
  */
 export const attached: Effect.Effect<ReadonlyArray<Any>> = /* @__PURE__ */ syncWithFiber((fiber) =>
   attachedTo(fiber).map(({ tag }) => tag as Any)

@@ -5,6 +5,7 @@
  * provided: merged, memoized, in a runtime. What the region writes stays in the region; closing the layer, in whatever
  * fiber, has nothing to restore.
  *
+ * @since 1.0.0
  * @module
  */
 import type * as Config from "effect/Config"
@@ -21,6 +22,9 @@ import { bridgeLayer, withStarterContext } from "./internal/task/layer.js"
 
 /**
  * Attaches a context with these entries. The same as `Ctx.layer(entries)`.
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const succeed = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -47,6 +51,9 @@ export const succeed = <Self, Id extends string, Shape, Seed = Shape>(
  * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-1
  * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-2
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const effect = <Self, Id extends string, Shape, A extends Seed, E, R, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -77,6 +84,9 @@ export const effect = <Self, Id extends string, Shape, A extends Seed, E, R, See
  * const program = Effect.provide(Deployment.get("region"), Layer.provide(layer, provider))
  * console.log(await Effect.runPromise(program)) // => eu
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const config = <Self, Id extends string, Shape, A extends Seed, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -111,6 +121,9 @@ export const config = <Self, Id extends string, Shape, A extends Seed, Seed = Sh
  * const program = Effect.all([onMessage("r-1"), onMessage("r-2")])
  * console.log(await Effect.runPromise(Effect.provide(program, live))) // => [ 'r-1', 'r-2' ]
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const late = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>
@@ -149,6 +162,9 @@ export const late = <Self, Id extends string, Shape, Seed = Shape>(
  * // => … message=in request_id=r-1
  * // => … message=out request_id=r-1 user=ann
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const logAnnotations = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -157,7 +173,11 @@ export const logAnnotations = <Self, Id extends string, Shape, Seed = Shape>(
 
 /**
  * Every span that starts in the region carries the context's entries as they are when it starts: all, or those of
- * `keys`. Of a `ContextSchema` it is the keys whose policy says `span`. All else is as with {@link logAnnotations}.
+ * `keys`. Of a `ContextSchema` it is the keys whose policy says `span`. Where it may stand and what it costs is as with
+ * {@link logAnnotations}.
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const spanAttributes = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -193,6 +213,9 @@ const annotating = (operation: string, tag: Tagged, { keys, where }: {
  *
  * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => ann and bob
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ withStarterContext(
   /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), bridgeLayer)

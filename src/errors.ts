@@ -5,6 +5,7 @@
  * Effect code gets them in the error channel (or as a defect where the types rule the mistake out), imperative code
  * as exceptions.
  *
+ * @since 1.0.0
  * @module
  */
 import type * as Cause from "effect/Cause"
@@ -29,6 +30,9 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  * `compat.layer` started it.
  *
  * The counterpart of AioContext's `EventLoopError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
@@ -45,6 +49,9 @@ const BridgeErrorBase: TaggedError<"BridgeError", {
  * too, so that the call cannot work until somebody adds an `await`.
  *
  * The counterpart of AioContext's `TaskFactoryError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class BridgeError extends BridgeErrorBase {
   override get message(): string {
@@ -64,6 +71,9 @@ const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
  * A task is running, but the context is not attached to it.
  *
  * The counterpart of AioContext's `TaskContextError`; in Effect code it is a type error instead.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class NotAttachedError extends NotAttachedErrorBase {
   override get message(): string {
@@ -83,6 +93,9 @@ const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
 
 /**
  * The context is attached and has no such key. The counterpart of Python's `KeyError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class KeyNotFoundError extends KeyNotFoundErrorBase {
   override get message(): string {
@@ -101,6 +114,9 @@ const ForkErrorBase: TaggedError<"ForkError", {
 /**
  * A child could not be given its map: a value cannot be copied, or the context's own `fork` function failed. It is
  * thrown by the fork, before the child starts; `key` is there when one entry is to blame.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class ForkError extends ForkErrorBase {
   override get message(): string {
@@ -122,6 +138,9 @@ const DefinitionErrorBase: TaggedError<"DefinitionError", {
 
 /**
  * A context's definition contradicts itself, or asks for what must not be. It is thrown where the class is defined.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class DefinitionError extends DefinitionErrorBase {
   override get message(): string {
@@ -132,6 +151,9 @@ export class DefinitionError extends DefinitionErrorBase {
 /**
  * Every error of the library: match on `_tag`, or on the class. `InboundError` is in `aiocontext/Propagation`: it is a
  * schema, which the core does not load.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export type AioContextError =
   | NoTaskError

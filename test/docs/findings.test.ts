@@ -9,7 +9,7 @@ import { join } from "node:path"
 const folder = join(import.meta.dirname, "../../docs/findings")
 const programs = readdirSync(folder).filter((file) => file.endsWith(".ts") && file !== "yields.ts")
 
-describe.sequential("Effect still has the defect that is shown by", { timeout: 60_000 }, () => {
+describe.sequential("Effect still has the defect that is shown by", { timeout: 240_000 }, () => {
   for (const file of programs) {
     it(file, async () => {
       const { found }: { readonly found: boolean | ReadonlyArray<number> } = await import(`${folder}/${file}`)
