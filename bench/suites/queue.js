@@ -19,7 +19,7 @@ const queued = async (factory) => {
   const services = await Effect.runPromise(Scope.extend(Layer.build(factory), scope))
   const queue = await Effect.runPromise(Effect.provide(PersistedQueue.make({ name: "mails", schema }), services))
   const once = Effect.zipRight(queue.offer({ to: "ann" }), queue.take(() => Effect.void))
-  return contestant(times, () => Effect.runPromise(Request.provide(repeat(times, once), request)))
+  return contestant(times, () => Effect.runPromise(Request.provide(repeat(times, () => once), request)))
 }
 
 await suite([
