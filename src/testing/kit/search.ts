@@ -40,7 +40,8 @@ export const search = async (setup: Setup, first: Failed, passed: Plan | undefin
   if (!isSame(again)) {
     return { smallest: first, state: "other" }
   }
-  const isLate = allow(3 * setup.limit)
+  // so long that it ends no search but of runs that are stuck: how far a finding shrinks is not to depend on the machine
+  const isLate = allow(10 * setup.limit)
   let left = attempts
   let spoiled = false
   const smallest = await shrink(again, async (plan) => {
