@@ -105,7 +105,7 @@ export const telemetry = <Self, Id extends string, Shape, Seed>(
   const seeded = (carrier: unknown): Seed => {
     const { entries, errors } = Propagation.decode(tag, carrier as Propagation.Source)
     count(errors)
-    return plan.seed(seed(entries) as object) as Seed
+    return seed(entries)
   }
 
   return {
