@@ -72,6 +72,8 @@ const app = await Application.bootstrap({
   out: join(root, "docs/site"),
   customCss: join(root, "scripts/docs.css"),
   includeVersion: true,
+  // drawn where Markdown is shown; here it is read
+  ignoredHighlightLanguages: ["mermaid"],
   excludeInternal: true,
   excludeExternals: true,
   disableSources: true,
