@@ -3,11 +3,11 @@ import { defineConfig } from "vitest/config"
 /** Tests run on the sources. */
 export const onSources = {
   resolve: { conditions: ["@aiocontext/source"] },
-  ssr: { resolve: { conditions: ["@aiocontext/source", "node", "import", "module", "default"] } }
+  ssr: { resolve: { conditions: ["@aiocontext/source", "node", "module"] } }
 }
 
 // these start processes, or take the place of the clock
-const heavy = ["test/{docs,register,testing}/**/*.test.ts"]
+const heavy = ["test/{docs,register,testing}/**/*.test.ts", "test/reach/cluster/*.test.ts"]
 
 // these measure the heap, and leave fibers and their bridges behind
 const cost = ["test/cost/**/*.test.ts"]

@@ -1,8 +1,9 @@
-/** Writes the measured table into the page that explains it. */
+/** Writes the measured table into the page that explains it, and the rows that most readers ask for into the README. */
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
-import { amountOf, limitOf, valueOf, wordsOf } from "./verdict.js"
+import { amountOf, limitOf, medianOf, valueOf, wordsOf } from "./verdict.js"
 
 const page = new URL("../docs/performance.md", import.meta.url)
+const readme = new URL("../README.md", import.meta.url)
 
 const start = "<!-- measured: begin -->"
 const end = "<!-- measured: end -->"
@@ -48,13 +49,44 @@ const tableOf = ({ nodes, python }) => {
   return [line(head), line(head.map(() => "---")), ...rows].join("\n")
 }
 
-/** Replaces the table between the page's two marks. */
-export const writeTable = (results) => {
-  if (!existsSync(page)) {
+/** The rows of the README. */
+const summary = [
+  "context-get-fiber",
+  "context-run",
+  "get-8",
+  "set-8",
+  "provide",
+  "fork-join",
+  "suspension",
+  "http-platform",
+  "http-hand-written"
+]
+
+const summaryOf = ({ nodes }) => {
+  const majors = Object.keys(nodes).toSorted()
+  const rowsOf = (major) => Object.values(nodes[major].suites).flat()
+  const find = (major, id) => rowsOf(major).find((row) => row.id === id)
+  const rows = summary.map((id) => {
+    const all = majors.map((major) => find(major, id))
+    return line([all[0].what, all[0].against, ...all.map((row) => row === undefined ? "" : medianOf(row)), amountOf(all[0], all[0].ours)])
+  })
+  const head = ["what", "beside", ...majors.map((major) => `Node ${major}`), `ours, Node ${majors[0]}`]
+  return [line(head), line(head.map(() => "---")), ...rows].join("\n")
+}
+
+/** Replaces what is between a file's two marks. */
+const replace = (file, table) => {
+  if (!existsSync(file)) {
     return
   }
-  const text = readFileSync(page, "utf8")
+  const text = readFileSync(file, "utf8")
   const [before, rest] = text.split(start)
   const [, after] = rest.split(end)
-  writeFileSync(page, `${before}${start}\n\n${tableOf(results)}\n\n${end}${after}`)
+  writeFileSync(file, `${before}${start}\n\n${table}\n\n${end}${after}`)
+}
+
+/** Writes both tables. */
+export const writeTables = (results) => {
+  replace(page, tableOf(results))
+  replace(readme, summaryOf(results))
 }

@@ -9,12 +9,12 @@ import Table from "cli-table3"
 import { spawn } from "node:child_process"
 import { existsSync, readFileSync, writeFileSync } from "node:fs"
 import { drawChart } from "./chart.js"
-import { writeTable } from "./page.js"
+import { writeTables } from "./page.js"
 import { amountOf, limitOf, valueOf, verdict, wordsOf } from "./verdict.js"
 
 const here = (path) => new URL(path, import.meta.url).pathname
 
-const suites = ["fiber", "layer", "bridge", "promise", "clsHooked", "http", "memory", "concurrent", "leak"]
+const suites = ["fiber", "layer", "bridge", "promise", "clsHooked", "http", "rpc", "memory", "concurrent", "leak", "reach"]
 
 const args = process.argv.slice(2)
 const check = args.includes("--check")
@@ -106,7 +106,7 @@ if (names.length === 0 || names.includes("promise")) {
 
 writeFileSync(resultsFile, `${JSON.stringify(results, null, 1)}\n`)
 writeFileSync(here("results.svg"), await drawChart(results))
-writeTable(results)
+writeTables(results)
 
 if (missed.length > 0) {
   console.error(`Bounds missed: ${missed.join(", ")}.`)

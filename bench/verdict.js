@@ -30,6 +30,9 @@ const bytes = (value) => Math.abs(value) >= 1e5 ? `${(value / 1e6).toFixed(2)} M
 
 const show = (row, value) => row.kind === "difference" ? bytes(value) : figure(value)
 
+/** The value alone. */
+export const medianOf = (row) => show(row, row.value.median)
+
 /** The value with its quartiles. */
 export const valueOf = (row) =>
   row.value.q1 === row.value.q3

@@ -8,11 +8,14 @@
  * - A block "text printed by name.ts" after it says the rest of what it prints, where "name.ts" is the program's own path.
  * - A block that imports vitest is a test file, and passes.
  * - A line that must not compile carries `// @ts-expect-error`.
+ * - A block that changes the process for good, as `aiocontext/register` and some tracers do, is marked "ts alone", and
+ *   runs in a process of its own. So does a test file of node:test, which passes.
  * - Code of another library, which is only there to be compared with, is marked "ts foreign" and left alone.
  *
- * All blocks are checked in one program and run in one process, each after the one before has nothing left to do; test
- * files are run by one vitest.
+ * All blocks are checked in one program. All others run in one process, each after the one before has nothing left to do;
+ * test files are run by one vitest.
  */
+import { spawnSync } from "node:child_process"
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs"
 import { join, relative } from "node:path"
 import { fileURLToPath, pathToFileURL } from "node:url"
@@ -31,6 +34,8 @@ interface Example {
   readonly name: string
   /** The program written out. */
   readonly path: string
+  /** Whether it has a process of its own. */
+  readonly alone: boolean
 }
 
 const root = fileURLToPath(new URL("..", import.meta.url))
@@ -38,6 +43,7 @@ const root = fileURLToPath(new URL("..", import.meta.url))
 const folder = join(root, ".examples")
 const site = join(root, "docs/site")
 const millisPerExample = 20_000
+const millisPerProcess = 60_000
 
 // -----------------------------------------------------------------------------------------------------------------
 // finding them
@@ -85,6 +91,8 @@ const saysOf = (line: string): ReadonlyArray<string> => {
   return said === null ? [] : [said[1]!.trimEnd()]
 }
 
+const isNodeTest = ({ code }: Example): boolean => /^import .* from "node:test"/m.test(code)
+
 const isTest = (code: ReadonlyArray<string>): boolean =>
   code.some((line) => /^import .* from "(@effect\/|aiocontext\/testing\/)?vitest"/.test(line))
 
@@ -105,8 +113,8 @@ const examplesIn = (path: string): ReadonlyArray<Example> => {
     if (mark === "foreign") {
       continue
     }
-    if (mark !== "") {
-      throw new Error(`${source}:${start}: a block is "ts" or "ts foreign", and this one is "ts ${mark}"`)
+    if (mark !== "" && mark !== "alone") {
+      throw new Error(`${source}:${start}: a block is "ts", "ts alone" or "ts foreign", and this one is "ts ${mark}"`)
     }
     const printed = printedAfter(lines, i)
     const code = lines.slice(start, i).map((line) => line.startsWith(indent!) ? line.slice(indent!.length) : line)
@@ -116,7 +124,8 @@ const examplesIn = (path: string): ReadonlyArray<Example> => {
       code: code.join("\n"),
       says: [...code.flatMap(saysOf), ...printed?.says ?? []],
       name: printed?.name ?? "",
-      path: join(folder, `${source.replace(/[^\w.-]+/g, "_")}_${start + 1}${isTest(code) ? ".test" : ""}.ts`)
+      path: join(folder, `${source.replace(/[^\w.-]+/g, "_")}_${start + 1}${isTest(code) ? ".test" : ""}.ts`),
+      alone: mark === "alone"
     })
   }
   return examples
@@ -170,6 +179,24 @@ const compare = (example: Example, printed: ReadonlyArray<string>): ReadonlyArra
     : [`${placeOf(example)}: line ${i + 1} of what it prints is ${quoted(printed[i])}, and it says ${quoted(says[i])}`]
 }
 
+const withOwnName = ({ name, path }: Example, printed: ReadonlyArray<string>): ReadonlyArray<string> =>
+  printed.map((line) => line.replaceAll(relative(root, path), name))
+
+const runAlone = (example: Example): ReadonlyArray<string> => {
+  const { status, stderr, stdout } = spawnSync(
+    process.execPath,
+    ["--import", "tsx", "--conditions=@aiocontext/source", "--test-reporter=tap", example.path],
+    { cwd: root, encoding: "utf8", timeout: millisPerProcess }
+  )
+  if (status !== 0) {
+    return [`${placeOf(example)}: ends with ${status ?? "a timeout"} ${stderr}${stdout}`]
+  }
+  if (isNodeTest(example)) {
+    return /^# pass [1-9]/m.test(stdout) ? [] : [`${placeOf(example)}: has no test`]
+  }
+  return compare(example, withOwnName(example, stdout.split("\n").slice(0, -1)))
+}
+
 const run = async (example: Example): Promise<ReadonlyArray<string>> => {
   const printed: Array<string> = []
   const problems: Array<string> = []
@@ -196,8 +223,7 @@ const run = async (example: Example): Promise<ReadonlyArray<string>> => {
   if (!ended) {
     problems.push(`${placeOf(example)}: awaits something that never happens`)
   }
-  const own = relative(root, example.path)
-  return problems.length > 0 ? problems : compare(example, printed.map((line) => line.replaceAll(own, example.name)))
+  return problems.length > 0 ? problems : compare(example, withOwnName(example, printed))
 }
 
 const runTests = async (examples: ReadonlyArray<Example>): Promise<ReadonlyArray<string>> => {
@@ -250,7 +276,7 @@ const main = async (picked: ReadonlyArray<string>): Promise<void> => {
     } else if (example.path.endsWith(".test.ts")) {
       tests.push(example)
     } else {
-      problems.push(...await run(example))
+      problems.push(...example.alone || isNodeTest(example) ? runAlone(example) : await run(example))
     }
   }
   problems.push(...await runTests(tests))

@@ -1,6 +1,6 @@
 /**
  * Runs the tests and the demo on every runtime and every version of Effect that the package says it works on, and
- * prints one table. `npm run test:matrix -- NAME` runs the rows whose name contains NAME.
+ * prints one table. `npm run test:matrix -- NAME` runs the rows whose name contains NAME; `-- --list` prints the names.
  *
  * The runtimes are installed in `matrix`, each Effect in a folder of its own there, so that nothing of them reaches the
  * library's install.
@@ -283,9 +283,14 @@ const effectOf = (row: Row): string =>
 
 const main = async (): Promise<void> => {
   const wanted = process.argv.slice(2).join(" ")
-  const selected = rows.map((row) => row()).filter(({ name }) => name.includes(wanted))
+  const all = rows.map((row) => row())
+  if (wanted === "--list") {
+    console.log(JSON.stringify(all.map(({ name }) => name)))
+    return
+  }
+  const selected = all.filter(({ name }) => name.includes(wanted))
   if (selected.length === 0) {
-    throw new Error(`No row is called ${wanted}. There are: ${rows.map((row) => row().name).join(", ")}`)
+    throw new Error(`No row is called ${wanted}. There are: ${all.map(({ name }) => name).join(", ")}`)
   }
   const table = new Table({
     head: ["runtime", "version", "effect", "passed", "failed", "skipped", "demo", "seconds"],

@@ -32,7 +32,7 @@ export interface Member {
 /**
  * The most members of a header: 180. More are left out.
  *
- * @category limits
+ * @category options
  * @since 1.0.0
  */
 export const maxMembers: number = members.maxMembers
@@ -40,7 +40,7 @@ export const maxMembers: number = members.maxMembers
 /**
  * The most bytes of a header, commas included: 8192. A member that does not fit is left out whole.
  *
- * @category limits
+ * @category options
  * @since 1.0.0
  */
 export const maxBytes: number = members.maxBytes
@@ -59,7 +59,7 @@ export const maxBytes: number = members.maxBytes
  * // => ]
  * ```
  *
- * @category parsing
+ * @category decoding
  * @since 1.0.0
  */
 export const parse = (header: string | ReadonlyArray<string>): ReadonlyArray<Member> =>
@@ -77,7 +77,7 @@ export const parse = (header: string | ReadonlyArray<string>): ReadonlyArray<Mem
  * // => tenant=a%20b,locale=en
  * ```
  *
- * @category formatting
+ * @category encoding
  * @since 1.0.0
  */
 export const format = (list: Iterable<Member>): string =>

@@ -9,20 +9,29 @@
  * @module
  * @since 1.0.0
  */
-import * as HashMap from "effect/HashMap"
-import { isTagged } from "effect/Predicate"
 import * as Schema from "effect/Schema"
-import * as Context from "./Context.js"
-import { ForkError } from "./errors.js"
+import type * as Context from "./Context.js"
+import { DefinitionError } from "./errors.js"
+import type { KeyPolicies } from "./internal/map/region.js"
 import { check } from "./internal/policy/check.js"
-import { forkKeys } from "./internal/policy/family.js"
+import { forkKeys, joinKeys } from "./internal/policy/family.js"
 import * as plans from "./internal/policy/plan.js"
 import { annotate, isOptional, type Policy } from "./internal/policy/policy.js"
-import { DefinitionError } from "./reach-errors.js"
+import { makeTag } from "./internal/region/tag.js"
 
-export { DefinitionError } from "./reach-errors.js"
+export { DefinitionError } from "./errors.js"
 
 export type { Policy, Trust } from "./internal/policy/policy.js"
+
+/** @internal named, so that {@link Field} is short */
+export type Signature<Type, Encoded> = Schema.PropertySignature<
+  Schema.PropertySignature.Token,
+  Type,
+  PropertyKey,
+  Schema.PropertySignature.Token,
+  Encoded,
+  boolean
+>
 
 /**
  * What may be a field of a context: a schema or a property signature, that needs no services.
@@ -35,38 +44,10 @@ export type Field =
   | Schema.Schema<any, never>
   | Schema.Schema<never, any>
   | Schema.Schema<never>
-  | Schema.PropertySignature<
-    Schema.PropertySignature.Token,
-    any,
-    PropertyKey,
-    Schema.PropertySignature.Token,
-    any,
-    boolean
-  >
-  | Schema.PropertySignature<
-    Schema.PropertySignature.Token,
-    any,
-    PropertyKey,
-    Schema.PropertySignature.Token,
-    never,
-    boolean
-  >
-  | Schema.PropertySignature<
-    Schema.PropertySignature.Token,
-    never,
-    PropertyKey,
-    Schema.PropertySignature.Token,
-    any,
-    boolean
-  >
-  | Schema.PropertySignature<
-    Schema.PropertySignature.Token,
-    never,
-    PropertyKey,
-    Schema.PropertySignature.Token,
-    never,
-    boolean
-  >
+  | Signature<any, any>
+  | Signature<any, never>
+  | Signature<never, any>
+  | Signature<never, never>
 
 /**
  * The fields of a context.
@@ -153,45 +134,20 @@ export const Tag = <Self = never, const Id extends string = string>(id: Id) =>
 ): TagClass<Self, Id, F> => {
   check(id, fields)
   const plan = plans.make(id, fields)
-  const schema = Schema.Struct(fields)
-  const tag = Context.Tag(id)<Self, Schema.Struct.Type<F>>(optionsOf(plan, fields, options))
-  const { layer, of, provide } = tag as unknown as Seeded
-  return Object.assign(tag, {
-    [plans.PlanId]: plan,
-    schema,
-    // `this` is the class that the user wrote
-    provide(this: unknown, ...args: ReadonlyArray<object>) {
-      return Reflect.apply(provide, this, [...args.slice(0, -1), plan.seed(args.at(-1)!)])
-    },
-    layer(this: unknown, entries: object) {
-      return Reflect.apply(layer, this, [plan.seed(entries)])
-    },
-    of(this: unknown, entries: object) {
-      return Reflect.apply(of, this, [isTagged(entries, "aiocontext/Region") ? entries : plan.seed(entries)])
-    }
-  }) as unknown as TagClass<Self, Id, F>
-}
-
-/** The members of a tag that take a seed. */
-interface Seeded {
-  readonly provide: (...args: ReadonlyArray<object>) => unknown
-  readonly layer: (entries: object) => unknown
-  readonly of: (entries: object) => unknown
-}
-
-const optionsOf = <Shape>(
-  plan: plans.Plan,
-  fields: plans.Fields,
-  options: Context.Options<Shape> | undefined
-): Context.Options<Shape> => {
-  const required = Object.keys(fields).filter((key) => !isOptional(fields[key]!))
-  const given = { required: required as never, ...options }
-  const forkEach = forkKeys(plan)
-  if (!forkEach) {
-    return given
+  const policies: KeyPolicies = {
+    seed: plan.seed,
+    forkKeys: forkKeys(plan),
+    joinKey: joinKeys(plan, options?.join),
+    shown: (where, keys) => plans.shown(plan, where, keys)
   }
-  const { fork = "copy" } = given
-  if (fork === "share" || fork === "chain") {
+  checkFork(plan, options?.fork, policies)
+  const required = Object.keys(fields).filter((key) => !isOptional(fields[key]!))
+  const tag = makeTag(id, { required, ...options }, policies)
+  return Object.assign(tag as TagClass<Self, Id, F>, { [plans.PlanId]: plan, schema: Schema.Struct(fields) })
+}
+
+const checkFork = (plan: plans.Plan, fork: Context.Fork | undefined, { forkKeys }: KeyPolicies): void => {
+  if (forkKeys !== undefined && (fork === "share" || fork === "chain")) {
     throw new DefinitionError({
       context: plan.context,
       key: Array.from(plan.policies.keys()).find((key) => plan.policies.get(key)?.fork !== undefined) ?? "",
@@ -200,18 +156,4 @@ const optionsOf = <Shape>(
         ` with "copy".`
     })
   }
-  return { ...given, fork: (parent) => forkEach(forkAll(plan.context, fork, parent)) }
 }
-
-const forkAll = (
-  context: string,
-  fork: "copy" | "deepCopy" | ((parent: Context.Entries) => Context.Entries),
-  parent: Context.Entries
-): Context.Entries =>
-  typeof fork === "function" ? fork(parent) : fork === "copy" ? parent : HashMap.map(parent, (value, key) => {
-    try {
-      return structuredClone(value)
-    } catch (cause) {
-      throw new ForkError({ context, key, cause })
-    }
-  })

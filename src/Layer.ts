@@ -5,6 +5,7 @@
  * provided: merged, memoized, in a runtime. What the region writes stays in the region; closing the layer, in whatever
  * fiber, has nothing to restore.
  *
+ * @since 1.0.0
  * @module
  */
 import type * as Config from "effect/Config"
@@ -15,12 +16,15 @@ import { Ctx } from "./Context.js"
 import type * as Context from "./Context.js"
 import { fromInput } from "./internal/map/entries.js"
 import { annotationLayer } from "./internal/region/annotations.js"
-import { specOf } from "./internal/region/context.js"
+import { specOf, type Tagged } from "./internal/region/context.js"
 import { lateLayer, provideLayer } from "./internal/region/provide.js"
 import { bridgeLayer, withStarterContext } from "./internal/task/layer.js"
 
 /**
  * Attaches a context with these entries. The same as `Ctx.layer(entries)`.
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const succeed = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -47,16 +51,21 @@ export const succeed = <Self, Id extends string, Shape, Seed = Shape>(
  * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-1
  * console.log(await Effect.runPromise(Effect.provide(Request.get("request_id"), layer))) // => r-2
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const effect = <Self, Id extends string, Shape, A extends Seed, E, R, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   entries: Effect.Effect<A, E, R>
-): EffectLayer.Layer<Self, E, R> =>
-  provideLayer(
+): EffectLayer.Layer<Self, E, R> => {
+  const spec = specOf("Layer.effect", tag)
+  return provideLayer(
     tag,
-    { spec: specOf("Layer.effect", tag), tag },
-    Effect.map(entries, (entries) => fromInput("Layer.effect", entries))
+    { spec, tag },
+    Effect.map(entries, (entries) => fromInput("Layer.effect", entries, spec.definition.seed))
   )
+}
 
 /**
  * Attaches a context with the entries that a config gives; fails with the config's error.
@@ -75,6 +84,9 @@ export const effect = <Self, Id extends string, Shape, A extends Seed, E, R, See
  * const program = Effect.provide(Deployment.get("region"), Layer.provide(layer, provider))
  * console.log(await Effect.runPromise(program)) // => eu
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const config = <Self, Id extends string, Shape, A extends Seed, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
@@ -109,13 +121,18 @@ export const config = <Self, Id extends string, Shape, A extends Seed, Seed = Sh
  * const program = Effect.all([onMessage("r-1"), onMessage("r-2")])
  * console.log(await Effect.runPromise(Effect.provide(program, live))) // => [ 'r-1', 'r-2' ]
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const late = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>
 ): EffectLayer.Layer<Self> => lateLayer(tag, specOf("Layer.late", tag))
 
 /**
- * Every log line of the region carries the context's entries as they are at that line: all, or those of `keys`.
+ * Every log line of the region carries the context's entries as they are at that line: all, or those of `keys`. Of a
+ * `ContextSchema` it is the keys whose policy says `log`, or those of `keys`, under the policy's name where it has one; a
+ * secret is never among them.
  *
  * The context may be attached outside of it or inside (a server attaches it per request, say), but not beside it in one
  * `Layer.mergeAll`: there neither sees the other's start. Costs one update of the log annotations a write. Under `share`
@@ -145,25 +162,39 @@ export const late = <Self, Id extends string, Shape, Seed = Shape>(
  * // => … message=in request_id=r-1
  * // => … message=out request_id=r-1 user=ann
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const logAnnotations = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   keys?: ReadonlyArray<Context.Key<Shape>>
-): EffectLayer.Layer<never> => {
-  const { definition, ref } = specOf("Layer.logAnnotations", tag)
-  return annotationLayer({ ref, key: definition.key, keys, into: "logs" })
-}
+): EffectLayer.Layer<never> => annotating("logAnnotations", tag, { where: "log", keys })
 
 /**
  * Every span that starts in the region carries the context's entries as they are when it starts: all, or those of
- * `keys`. Where it may stand and what it costs is as with {@link logAnnotations}.
+ * `keys`. Of a `ContextSchema` it is the keys whose policy says `span`. Where it may stand and what it costs is as with
+ * {@link logAnnotations}.
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const spanAttributes = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>,
   keys?: ReadonlyArray<Context.Key<Shape>>
-): EffectLayer.Layer<never> => {
-  const { definition, ref } = specOf("Layer.spanAttributes", tag)
-  return annotationLayer({ ref, key: definition.key, keys, into: "spans" })
+): EffectLayer.Layer<never> => annotating("spanAttributes", tag, { where: "span", keys })
+
+const annotating = (operation: string, tag: Tagged, { keys, where }: {
+  readonly where: "log" | "span"
+  readonly keys: ReadonlyArray<string> | undefined
+}): EffectLayer.Layer<never> => {
+  const { definition: { key, shown }, ref } = specOf(`Layer.${operation}`, tag)
+  return annotationLayer({
+    ref,
+    key,
+    keys: shown === undefined ? keys?.map((key) => ({ key, name: key })) : shown(where, keys),
+    into: where === "log" ? "logs" : "spans"
+  })
 }
 
 /**
@@ -182,6 +213,9 @@ export const spanAttributes = <Self, Id extends string, Shape, Seed = Shape>(
  *
  * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => ann and bob
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const ContextLayer: EffectLayer.Layer<Ctx> = /* @__PURE__ */ withStarterContext(
   /* @__PURE__ */ EffectLayer.provideMerge(/* @__PURE__ */ Ctx.layer({}), bridgeLayer)

@@ -225,7 +225,7 @@ const variable = (name: string): string => name.toUpperCase().replaceAll("-", "_
 /**
  * A carrier as environment variables, for a child process: `x-request-id` is `X_REQUEST_ID`, `baggage` is `BAGGAGE`.
  *
- * @category environment
+ * @category encoding
  * @since 1.0.0
  */
 export const toEnv = (carrier: Carrier): { readonly [variable: string]: string } =>
@@ -249,7 +249,7 @@ export const toEnv = (carrier: Carrier): { readonly [variable: string]: string }
  * console.log(Propagation.fromEnv(Job, env)) // => { 'x-job-id': 'j-1' }
  * ```
  *
- * @category environment
+ * @category decoding
  * @since 1.0.0
  */
 export const fromEnv = (

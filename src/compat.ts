@@ -56,6 +56,9 @@ import { withDeadline } from "./internal/task/timeout.js"
  * const handler = Effect.promise(legacy).pipe(Request.provide({ request_id: "r-1" }))
  * console.log(await Effect.runPromise(handler.pipe(Effect.provide(compat.layer)))) // => r-1
  * ```
+ *
+ * @since 1.0.0
+ * @category layers
  */
 export const layer: EffectLayer.Layer<never> = bridgeLayer
 
@@ -63,22 +66,42 @@ export const layer: EffectLayer.Layer<never> = bridgeLayer
 // the imperative map
 // -----------------------------------------------------------------------------------------------------------------
 
-/** A context that a task can be run in: a `Context` of `aiocontext/compat/contextvars`. */
+/**
+ * A context that a task can be run in: a `Context` of `aiocontext/compat/contextvars`.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export type TaskContext = running.TaskContext
 
-/** Options of {@link fork}. */
+/**
+ * Options of {@link fork}.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface ForkOptions {
   /** Runs the task in this very context, across its awaits, and not in a copy of its parent's. */
   readonly context?: TaskContext
 }
 
-/** Options of {@link ContextMap.runFork} and {@link runFork}. */
+/**
+ * Options of {@link ContextMap.runFork} and {@link runFork}.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface RunOptions extends ForkOptions {
   /** Interrupts the fiber when it is aborted. */
   readonly signal?: AbortSignal
 }
 
-/** The same, with a runtime for the services that the effect needs besides those of the task. */
+/**
+ * The same, with a runtime for the services that the effect needs besides those of the task.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface RuntimeOptions<R> extends RunOptions {
   /**
    * Gives its services, and what its layers have set. A map of its own for a context takes the place of the task's; the
@@ -92,7 +115,31 @@ export interface RuntimeOptions<R> extends RunOptions {
  *
  * All members but `peek`, `attached` and `run` throw where there is no map: `NoTaskError` outside every task,
  * `BridgeError` in a fiber outside {@link layer}, `NotAttachedError` in a task that the context is not attached
- * to.
+ * to. A read takes a few nanoseconds, a write in a promise task too; in a fiber's code a write is one of the fiber's own.
+ *
+ * @example
+ * ```ts
+ * import { compat, Context, KeyNotFoundError } from "aiocontext"
+ *
+ * class Cart extends Context.Tag("app/Cart")<Cart, { readonly id: string; readonly items?: number }>() {}
+ * const cart = compat.make(Cart)
+ *
+ * console.log(cart.attached, cart.peek("id", "none")) // => false none
+ * cart.run({ id: "c-1" }, () => {
+ *   cart.set("items", 2)
+ *   console.log(cart.get("items"), cart.has("items"), cart.size) // => 2 true 2
+ *   console.log(cart.locally({ items: 9 }, () => cart.get("items")), cart.toObject().items) // => 9 2
+ *   console.log(cart.delete("items"), cart.get("items", 0), [...cart.keys()]) // => true 0 [ 'id' ]
+ *   try {
+ *     cart.getOrThrow("items")
+ *   } catch (error) {
+ *     console.log(error instanceof KeyNotFoundError) // => true
+ *   }
+ * })
+ * ```
+ *
+ * @since 1.0.0
+ * @category models
  */
 export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.Entry<Shape>> {
   /** The value of a key; `undefined` where an optional key is absent. */
@@ -109,15 +156,15 @@ export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.
   readonly attached: boolean
   /** Sets a key. A fiber that waits for this code sees it as soon as it goes on. */
   set<K extends Context.Key<Shape>>(key: K, value: Context.Value<Shape, K>): void
-  /** Whether a key is there. */
+  /** Whether a key is there, a stored `undefined` too. */
   has(key: Context.Key<Shape>): boolean
   /** Removes an optional key; `true` if it was there. */
   delete<K extends Context.Key<Shape>>(key: Context.Deletable<Shape, K>): boolean
-  /** Removes the optional keys, as the tag's `clear` does. */
+  /** Removes the optional keys, as the tag's `clear` does: `Options.required` says which those are. */
   clear(): void
   /** The number of keys. */
   readonly size: number
-  /** The keys of this moment, in no particular order. */
+  /** The keys of this moment, in no particular order. O(n), as all that goes through the map. */
   keys(): IterableIterator<Context.Key<Shape>>
   /** The values of this moment, in the order of `keys`. */
   values(): IterableIterator<Shape[Context.Key<Shape>]>
@@ -131,7 +178,7 @@ export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.
   run<A>(entries: Seed, f: () => A): A
   /** Runs code as a child of this task, with these entries added to the map that is there. */
   locally<A>(entries: Partial<Shape>, f: () => A): A
-  /** Runs an effect that needs the context, as a child of this task. */
+  /** Runs an effect that needs the context, as a child of this task. Rejects as Effect's own `runPromise` does. */
   runPromise<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Promise<A>
   /** Runs an effect that needs the context and the services of a runtime: the one line of a handler in Express. */
   runPromise<A, E, R>(effect: Effect.Effect<A, E, Self | R>, options: RuntimeOptions<R>): Promise<A>
@@ -159,6 +206,9 @@ export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.
  *   log("handling") // => r-1 handling
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export const make = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>
@@ -185,6 +235,9 @@ export const make = <Self, Id extends string, Shape, Seed = Shape>(
  *   console.log(context.toObject()) // => { user: 'ann', page: 2 }
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category contexts
  */
 export const context: ContextMap<Ctx, Context.Dict> = /* @__PURE__ */ make(Ctx)
 
@@ -192,7 +245,12 @@ export const context: ContextMap<Ctx, Context.Dict> = /* @__PURE__ */ make(Ctx)
 // child tasks
 // -----------------------------------------------------------------------------------------------------------------
 
-/** The code of a child task. */
+/**
+ * The code of a child task.
+ *
+ * @since 1.0.0
+ * @category types
+ */
 export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
 
 /**
@@ -211,6 +269,9 @@ export type TaskFunction<A> = (signal: AbortSignal) => A | PromiseLike<A>
  *   console.log(seen, context.get("user")) // => bob ann
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =>
   forkFunction("compat.fork", f, options)
@@ -228,6 +289,9 @@ export const fork = <A>(f: TaskFunction<A>, options?: ForkOptions): Promise<A> =
  *   console.log(await compat.all([page(1), page(2)])) // => [ 'r-1/1', 'r-1/2' ]
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
   fs: Fs
@@ -252,6 +316,9 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
  *   // => compat.timeout: the task took longer than 10ms
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput): Promise<A> =>
   withDeadline("compat.timeout", duration, (signal) => forkFunction("compat.timeout", f, { signal }))
@@ -275,6 +342,9 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
  * })
  * socket.emit("data") // => r-1
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const bind = <This, Args extends Array<any>, A>(
   f: (this: This, ...args: Args) => A
@@ -291,6 +361,9 @@ export const bind = <This, Args extends Array<any>, A>(
  * console.log(context.peek("request_id", "none")) // => none
  * console.log(inTask(() => context.get("request_id"))) // => r-1
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const snapshot = (): <A>(f: () => A) => A => {
   const inTask = binding.makeSnapshot("compat.snapshot")
@@ -315,6 +388,9 @@ export const snapshot = (): <A>(f: () => A) => A => {
  * bus.emit("event") // => r-1
  * bus.off("event", print)
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const bindEmitter = <E extends binding.Emitter>(emitter: E): E => binding.bindEmitter(emitter)
 
@@ -330,6 +406,9 @@ export const bindEmitter = <E extends binding.Emitter>(emitter: E): E => binding
  *   console.log(compat.outside(() => context.peek("request_id", "none"))) // => none
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const outside = <A>(f: () => A): A => binding.outside(f)
 
@@ -349,6 +428,9 @@ export const outside = <A>(f: () => A): A => binding.outside(f)
  * const program = Effect.sync(() => tenant.getStore()).pipe(compat.within((f) => tenant.run("acme", f)))
  * console.log(await Effect.runPromise(Effect.provide(program, compat.layer))) // => acme
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const within =
   (enter: (f: () => void) => unknown) => <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
@@ -379,6 +461,9 @@ export const within =
  * const program = Effect.promise(legacy)
  * console.log(await Effect.runPromise(Effect.provide(program, ContextLayer))) // => hello ann
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const runPromise = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
@@ -387,6 +472,9 @@ export const runPromise = <A, E, R>(
 
 /**
  * Runs an effect as a child of this task, as {@link runPromise} does, and gives its fiber.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const runFork = <A, E, R>(
   effect: Effect.Effect<A, E, R>,

@@ -5,11 +5,13 @@
  * Effect code gets them in the error channel (or as a defect where the types rule the mistake out), imperative code
  * as exceptions.
  *
+ * @since 1.0.0
  * @module
  */
 import type * as Cause from "effect/Cause"
 import * as Data from "effect/Data"
 import * as Inspectable from "effect/Inspectable"
+import type { InboundError } from "./reach-errors.js"
 
 /** @internal named, so that declarations need no inference */
 export type TaggedError<Tag extends string, Fields extends object> = new(
@@ -28,6 +30,9 @@ const NoTaskErrorBase: TaggedError<"NoTaskError", {
  * `compat.layer` started it.
  *
  * The counterpart of AioContext's `EventLoopError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class NoTaskError extends NoTaskErrorBase {
   override get message(): string {
@@ -44,6 +49,9 @@ const BridgeErrorBase: TaggedError<"BridgeError", {
  * too, so that the call cannot work until somebody adds an `await`.
  *
  * The counterpart of AioContext's `TaskFactoryError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class BridgeError extends BridgeErrorBase {
   override get message(): string {
@@ -63,6 +71,9 @@ const NotAttachedErrorBase: TaggedError<"NotAttachedError", {
  * A task is running, but the context is not attached to it.
  *
  * The counterpart of AioContext's `TaskContextError`; in Effect code it is a type error instead.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class NotAttachedError extends NotAttachedErrorBase {
   override get message(): string {
@@ -82,6 +93,9 @@ const KeyNotFoundErrorBase: TaggedError<"KeyNotFoundError", {
 
 /**
  * The context is attached and has no such key. The counterpart of Python's `KeyError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class KeyNotFoundError extends KeyNotFoundErrorBase {
   override get message(): string {
@@ -100,6 +114,9 @@ const ForkErrorBase: TaggedError<"ForkError", {
 /**
  * A child could not be given its map: a value cannot be copied, or the context's own `fork` function failed. It is
  * thrown by the fork, before the child starts; `key` is there when one entry is to blame.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class ForkError extends ForkErrorBase {
   override get message(): string {
@@ -112,7 +129,37 @@ export class ForkError extends ForkErrorBase {
   }
 }
 
+const DefinitionErrorBase: TaggedError<"DefinitionError", {
+  readonly context: string
+  readonly key: string
+  /** What is wrong, and what to write instead. */
+  readonly problem: string
+}> = /* @__PURE__ */ Data.TaggedError("DefinitionError")
+
 /**
- * Every error of the library: match on `_tag`, or on the class.
+ * A context's definition contradicts itself, or asks for what must not be. It is thrown where the class is defined.
+ *
+ * @since 1.0.0
+ * @category errors
  */
-export type AioContextError = NoTaskError | BridgeError | NotAttachedError | KeyNotFoundError | ForkError
+export class DefinitionError extends DefinitionErrorBase {
+  override get message(): string {
+    return `The context "${this.context}", key ${JSON.stringify(this.key)}: ${this.problem}`
+  }
+}
+
+/**
+ * Every error of the library: match on `_tag`, or on the class. `InboundError` is in `aiocontext/Propagation`: it is a
+ * schema, which the core does not load.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
+export type AioContextError =
+  | NoTaskError
+  | BridgeError
+  | NotAttachedError
+  | KeyNotFoundError
+  | ForkError
+  | DefinitionError
+  | InboundError

@@ -25,6 +25,7 @@
  * await Effect.runPromise(Effect.provide(program, ContextLayer))
  * ```
  *
+ * @since 1.0.0
  * @module
  */
 export * as compat from "./compat.js"

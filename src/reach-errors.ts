@@ -1,32 +1,12 @@
 /**
  * What can go wrong with entries that cross a process boundary. No error here contains a value: what a peer sent may be
- * a secret, and errors end up in logs.
+ * a secret, and errors end up in logs. It is apart from `errors.ts` because it is a schema: whoever imports the core must
+ * not wait for `effect/Schema` to load.
  *
  * @module
  * @since 1.0.0
  */
-import * as Data from "effect/Data"
 import * as Schema from "effect/Schema"
-import type { TaggedError } from "./errors.js"
-
-const DefinitionErrorBase: TaggedError<"DefinitionError", {
-  readonly context: string
-  readonly key: string
-  /** What is wrong, and what to write instead. */
-  readonly problem: string
-}> = /* @__PURE__ */ Data.TaggedError("DefinitionError")
-
-/**
- * A context's definition contradicts itself, or asks for what must not be. It is thrown where the class is defined.
- *
- * @category errors
- * @since 1.0.0
- */
-export class DefinitionError extends DefinitionErrorBase {
-  override get message(): string {
-    return `The context "${this.context}", key ${JSON.stringify(this.key)}: ${this.problem}`
-  }
-}
 
 /**
  * Why an entry was refused: longer than its `maxBytes`; not text that its kind of header may have; not what its schema

@@ -1,6 +1,7 @@
 /**
  * A test kit: proof that no request sees another's values, contexts around tests, and the trace of a run.
  *
+ * @since 1.0.0
  * @module
  */
 export { isolationTest } from "./testing/kit/isolation.js"

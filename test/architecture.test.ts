@@ -103,8 +103,8 @@ describe("the size budget", () => {
 })
 
 describe("the quickstart", () => {
-  it("is the README's first example", () => {
+  it("is in the README as it stands", () => {
     const example = readFileSync(join(root, "examples/quickstart.ts"), "utf8")
-    expect(/```ts\n([\s\S]*?)```/.exec(readFileSync(join(root, "README.md"), "utf8"))?.[1]).toBe(example)
+    expect(readFileSync(join(root, "README.md"), "utf8")).toContain(`\`\`\`ts\n${example}\`\`\``)
   })
 })

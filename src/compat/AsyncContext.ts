@@ -12,6 +12,7 @@
  * What a library cannot do: generators do not keep the mapping that they started with; `isolate` of
  * `aiocontext/compat/contextvars` does the like for its own variables.
  *
+ * @since 1.0.0
  * @module
  */
 import * as HashMap from "effect/HashMap"
@@ -36,7 +37,12 @@ type AnyFunction<Args extends ReadonlyArray<unknown>, A> = (...args: Args) => A
 const call = <A>(operation: string, swapped: Mapping, f: () => A): A =>
   locals.runWith(currentOrProgram(operation), { local: mapping, value: swapped, f })
 
-/** Options of {@link Variable}. */
+/**
+ * Options of {@link Variable}.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface VariableOptions<A> {
   /** For people and debuggers; no key. Default: the empty string. */
   readonly name?: string
@@ -59,6 +65,9 @@ export interface VariableOptions<A> {
  * }
  * console.log(await request.run("r-1", handle), request.get()) // => r-1 -
  * ```
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export class Variable<A> {
   readonly #name: string = ""
@@ -113,6 +122,9 @@ export class Variable<A> {
 /**
  * The values of all variables at the moment that it is made, for code that runs later. What was not set then is not
  * set for that code.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export class Snapshot {
   readonly #mapping: Mapping = mappingHere("AsyncContext.Snapshot")
@@ -159,11 +171,21 @@ export class Snapshot {
   }
 }
 
-/** The namespace object of the proposal. */
+/**
+ * The namespace object of the proposal.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
 export const AsyncContext: { readonly Variable: typeof Variable; readonly Snapshot: typeof Snapshot } =
   /* @__PURE__ */ makeNamespace()
 
-/** The types of the proposal. */
+/**
+ * The types of the proposal.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
 export namespace AsyncContext {
   /** A variable: see the class {@link Variable}. */
   export type Variable<A> = VariableClass<A>

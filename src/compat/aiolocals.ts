@@ -8,6 +8,7 @@
  * - **Joins** bring nothing, as it is there already, and a context's end takes its state with it.
  *
  * @see https://docs.atlassian.com/aiolocals/
+ * @since 1.0.0
  * @module
  */
 export type { ContextOptions } from "./aiolocals/locals.js"

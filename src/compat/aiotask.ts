@@ -11,6 +11,7 @@
  * - **Joins** bring nothing: what is shared is shared already.
  *
  * @see https://github.com/Skyscanner/aiotask-context
+ * @since 1.0.0
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -48,7 +49,12 @@ const fromParent = (parent: Entries): Entries =>
 // task factories
 // -----------------------------------------------------------------------------------------------------------------
 
-/** How the tasks below a root get their map. */
+/**
+ * How the tasks below a root get their map.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface TaskFactory {
   readonly name: string
   /** @internal */
@@ -60,18 +66,29 @@ const makeFactory = (name: string, fork: Strategy): TaskFactory => ({
   definition: { key: id, fork, join: "isolate" }
 })
 
-/** Children share their parent's map, whoever writes. O(1). The default. */
+/**
+ * Children share their parent's map, whoever writes. O(1). The default.
+ *
+ * @since 1.0.0
+ * @category tasks
+ */
 export const taskFactory: TaskFactory = makeFactory("taskFactory", "share")
 
 /**
  * Children start with a deep copy of their parent's map, O(n). Functions are kept as they are and instances keep their
  * class; a value that cannot be copied (a promise, say) fails the fork with a `ForkError` that names its key.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const copyingTaskFactory: TaskFactory = makeFactory("copyingTaskFactory", fromParent)
 
 /**
  * Children read their own entries, and their parent's current ones behind them; `clear` removes a child's own. The fork is
  * O(1). As Python's `ChainMap.new_child`.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const chainmapTaskFactory: TaskFactory = makeFactory("chainmapTaskFactory", "chain")
 
@@ -90,7 +107,8 @@ const roots = locals.makeLocal<Region | undefined>(id, undefined, {
   seed: () => makeRoot(taskFactory)
 })
 
-const maps = makeMapRef(id)
+// the strategy is set when the program runs
+const maps = makeMapRef(id, { hasStart: true })
 
 /** The map of a task below a root. */
 const holderOf = (runner: Runner, root: Region): Holder => ({
@@ -117,6 +135,9 @@ const modify = (operation: string, change: (own: Entries) => Entries): void => {
  * The value of a key; the fallback, or `undefined`, where it is absent. A stored `undefined` is present.
  *
  * O(log n), and O(depth of the nesting) under {@link chainmapTaskFactory}. Throws `NoTaskError` outside every task.
+ *
+ * @since 1.0.0
+ * @category entries
  */
 export const get: {
   <A = unknown>(key: string): A | undefined
@@ -131,6 +152,9 @@ export const get: {
 
 /**
  * Sets a key in the running task's map. Throws `NoTaskError` outside every task.
+ *
+ * @since 1.0.0
+ * @category entries
  */
 export const set = (key: string, value: unknown): void =>
   modify(`aiotask.set(${JSON.stringify(checkedKey("set", key))}, value)`, HashMap.set(key, value))
@@ -138,6 +162,9 @@ export const set = (key: string, value: unknown): void =>
 /**
  * Removes all entries: those of all tasks that share the map, or under {@link chainmapTaskFactory} the task's own, so that
  * its parent's show again. Throws `NoTaskError` outside every task.
+ *
+ * @since 1.0.0
+ * @category entries
  */
 export const clear = (): void => modify("aiotask.clear()", (own) => HashMap.filter(own, () => false))
 
@@ -169,6 +196,9 @@ const checkedKey = (operation: string, key: unknown): string => {
  *   console.log(aiotask.get("status")) // => DONE
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const run: {
   <A>(f: () => A, factory?: TaskFactory): A

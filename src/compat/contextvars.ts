@@ -12,6 +12,7 @@
  *
  * CPython 3.13 is the reference; the disposable token is that of 3.14.
  *
+ * @since 1.0.0
  * @module
  */
 export { Context, copyContext } from "./contextvars/context.js"

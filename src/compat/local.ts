@@ -8,6 +8,7 @@
  * - **Left-over code**, a timer that outlives its fiber's step, keeps the properties of that moment.
  *
  * @see https://pypi.org/project/tasklocals/
+ * @since 1.0.0
  * @module
  */
 import * as HashMap from "effect/HashMap"
@@ -19,7 +20,12 @@ import * as locals from "../internal/task/local.js"
 import * as bags from "../internal/task/properties.js"
 import type { Runner } from "../internal/task/task.js"
 
-/** How a local behaves. */
+/**
+ * How a local behaves.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface Options<Shape> {
   /**
    * Whether using it outside every task throws. Default: `true`. Where it is `false` the local has one more bag, its own,
@@ -56,6 +62,9 @@ const slots = locals.makeLocal<Bags>("aiocontext/compat/local", none, { fork: ()
  *   console.log(state.user) // => ann
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export const local: {
   <Shape extends object>(options: Options<Shape> & { readonly init: () => Shape }): Shape

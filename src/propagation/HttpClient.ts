@@ -46,7 +46,7 @@ export interface Options {
 /**
  * A client that sends the context's entries. Costs a few microseconds a request.
  *
- * @category combinators
+ * @category middleware
  * @since 1.0.0
  */
 export const decorate = (

@@ -70,19 +70,8 @@ export const middleware = <Self, Id extends string, Shape, Seed, E2 = never, R2 
 ) => HttpApp.Default<E | E2, Exclude<R, Self> | R2 | HttpServerRequest.HttpServerRequest> => {
   const plan = planOf(tag)
   const echoed = served.echoing(plan, options.echo)
-  const attributes = served.attributing(plan)
+  const annotate = served.annotating(plan, tag.data)
   const read = Effect.map(tag.data, (entries) => (key: string) => Option.getOrUndefined(HashMap.get(entries, key)))
-
-  // the tracer is outside of every middleware: its span is there already, and ends after this
-  const annotate = Effect.flatMap(
-    Effect.option(Effect.currentSpan),
-    (span) =>
-      Option.isNone(span) ? Effect.void : Effect.map(read, (read) => {
-        for (const [name, value] of attributes(read)) {
-          span.value.attribute(name, value)
-        }
-      })
-  )
 
   const echo = (response: HttpServerResponse.HttpServerResponse) =>
     Effect.map(read, (read) => HttpServerResponse.setHeaders(response, echoed(read)))

@@ -56,7 +56,7 @@ const attaching = <Self, Id extends string, Shape, Seed, Request>(
     if (error === undefined) {
       count(errors)
     }
-    return map.run(plan.seed(options.seed(entries, request) as object) as Seed, () => {
+    return map.run(options.seed(entries, request), () => {
       const inTask = compat.snapshot()
       const echo = () => echoed((key) => inTask(() => map.peek(key as never)))
       return f({ echo, inTask, error })
@@ -135,7 +135,7 @@ export const listener = <Self, Id extends string, Shape, Seed>(
 /**
  * What is known of Koa's context.
  *
- * @category structures
+ * @category models
  * @since 1.0.0
  */
 export interface KoaContext {
@@ -171,7 +171,7 @@ export const koa = <Self, Id extends string, Shape, Seed, C extends KoaContext =
 /**
  * What is known of Hono's context.
  *
- * @category structures
+ * @category models
  * @since 1.0.0
  */
 export interface HonoContext {
@@ -210,7 +210,7 @@ export const hono = <Self, Id extends string, Shape, Seed, C extends HonoContext
 /**
  * What is known of a Fastify request.
  *
- * @category structures
+ * @category models
  * @since 1.0.0
  */
 export interface FastifyRequest {
@@ -231,7 +231,7 @@ export interface FastifyResponse {
 /**
  * What is known of a Fastify reply.
  *
- * @category structures
+ * @category models
  * @since 1.0.0
  */
 export interface FastifyReply {
@@ -245,7 +245,7 @@ type FastifyHook<R> = (request: R, reply: FastifyReply, done: () => void) => voi
 /**
  * What is known of a Fastify instance.
  *
- * @category structures
+ * @category models
  * @since 1.0.0
  */
 export interface FastifyInstance<R> {

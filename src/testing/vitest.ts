@@ -1,6 +1,7 @@
 /**
  * Isolation tests as vitest has tests: `it.isolated(name, subject, options)`.
  *
+ * @since 1.0.0
  * @module
  */
 import { it as base } from "vitest"
@@ -9,7 +10,12 @@ import type { IsolationOptions } from "./kit/options.js"
 import type { AnyRequest, DefaultValues, RequestName, Subject } from "./kit/request.js"
 import { callSite } from "./trace/stack.js"
 
-/** Makes a test of a subject. It has no time limit of vitest's: each of its runs has one of its own. */
+/**
+ * Makes a test of a subject. It has no time limit of vitest's: each of its runs has one of its own.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface IsolatedTest {
   <Self = never, ROut = never>(
     name: string,
@@ -34,7 +40,12 @@ const isolatedBy =
     })
   }
 
-/** The tests of vitest, with {@link IsolatedTest} beside them. */
+/**
+ * The tests of vitest, with {@link IsolatedTest} beside them.
+ *
+ * @since 1.0.0
+ * @category testing
+ */
 export const it: typeof base & {
   readonly isolated: IsolatedTest & { readonly only: IsolatedTest; readonly skip: IsolatedTest }
 } = Object.assign(base, {

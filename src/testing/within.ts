@@ -79,7 +79,12 @@ const wrapSuite = (
   }
 }
 
-/** Puts an effect into the context of the test that runs it. */
+/**
+ * Puts an effect into the context of the test that runs it.
+ *
+ * @since 1.0.0
+ * @category types
+ */
 export type WithContext<Self> = <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
 
 /**
@@ -88,6 +93,9 @@ export type WithContext<Self> = <A, E, R>(effect: Effect.Effect<A, E, R>) => Eff
  *
  * What it gives puts an effect into the same map: `it.effect("…", () => within(Effect.gen(…)))`. What the effect sets,
  * the `afterEach` hooks see. Throws outside vitest; there `compat.make(Ctx).run(entries, fn)` does it for one function.
+ *
+ * @since 1.0.0
+ * @category testing
  */
 export const withContext = <Self, Id extends string, Shape>(
   tag: Context.TagClass<Self, Id, Shape>,

@@ -14,18 +14,19 @@ interface Section {
 const cells = (line: string): ReadonlyArray<string> =>
   line.split(/(?<!\\)\|/).slice(1, -1).map((cell) => cell.replaceAll("\\|", "|").trim())
 
-const sections: ReadonlyArray<Section> = readFileSync("docs/coming-from.md", "utf8").split(/^## /m).slice(1).map(
-  (text) => {
-    const [title = "", ...lines] = text.split("\n")
-    const table = lines.filter((line) => line.startsWith("|"))
-    return {
-      title,
-      example: /<!-- (\S+) -->/.exec(text)?.[1] ?? "",
-      // without the headings and the rules beneath them
-      rows: table.filter((line, i) => !isRule(line) && !isRule(table[i + 1] ?? "")).map(cells)
-    }
+// a section without a table has examples, which are run with all others
+const sections: ReadonlyArray<Section> = readFileSync("docs/coming-from.md", "utf8").split(/^## /m).slice(1).filter((
+  text
+) => /^\|/m.test(text)).map((text) => {
+  const [title = "", ...lines] = text.split("\n")
+  const table = lines.filter((line) => line.startsWith("|"))
+  return {
+    title,
+    example: /<!-- (\S+) -->/.exec(text)?.[1] ?? "",
+    // without the headings and the rules beneath them
+    rows: table.filter((line, i) => !isRule(line) && !isRule(table[i + 1] ?? "")).map(cells)
   }
-)
+})
 
 function isRule(line: string): boolean {
   return /^[|\s-]+$/.test(line) && line.includes("-")

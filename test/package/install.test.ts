@@ -70,8 +70,8 @@ describe("the packed package in an empty project", () => {
   const read = (file: string) => readFileSync(join(installed, "aiocontext", file), "utf8")
   const manifest = () => JSON.parse(read("package.json")) as Manifest
 
-  // these are for users of @effect/platform, or of Node with its types
-  const integrations = /propagation\/(HttpServer|HttpClient|Node)$/
+  // these are for users of what they integrate with, or of Node with its types
+  const integrations = /propagation\/(BullMQ|Cluster|HttpServer|HttpClient|Node|Queue|Rpc|Worker)$/
 
   /** What a user can import who has Effect alone: a module each. */
   const entries = (): ReadonlyArray<string> =>

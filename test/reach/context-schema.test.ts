@@ -1,12 +1,11 @@
 import { describe, expect, it } from "@effect/vitest"
-import { compat, Context, ForkError } from "aiocontext"
+import { compat, Context, DefinitionError, ForkError } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
 import * as ContextLayers from "aiocontext/Layer"
-import { Cause, Effect, Exit, Fiber, HashMap, Option, Schema } from "effect"
+import { Cause, Config, ConfigProvider, Effect, Exit, Fiber, HashMap, Schema } from "effect"
 import { forkKeys, joinKeys } from "../../src/internal/policy/family.js"
-import { PlanId, shown } from "../../src/internal/policy/plan.js"
+import { PlanId } from "../../src/internal/policy/plan.js"
 import { policyOf } from "../../src/internal/policy/policy.js"
-import { DefinitionError } from "../../src/reach-errors.js"
 import { plain } from "../support.js"
 import { id, Request } from "./request.js"
 
@@ -35,6 +34,23 @@ describe("a context of a schema", () => {
     Effect.map(Request.get("locale"), (locale) => expect(locale).toBe("en")).pipe(
       Effect.provide(ContextLayers.succeed(Request, seed))
     ))
+  it.effect("Layer.effect and Layer.config seed it with its defaults", () => {
+    const read = Effect.zip(Request.get("locale"), Request.get("tenant"))
+    return Effect.gen(function*() {
+      expect(yield* Effect.provide(read, ContextLayers.effect(Request, Effect.succeed(seed)))).toEqual(["en", "acme"])
+      const config = ContextLayers.config(Request, Config.map(Config.string("TENANT"), (tenant) => ({ id, tenant })))
+      expect(yield* Effect.provide(read, config)).toEqual(["en", "acme"])
+    }).pipe(Effect.withConfigProvider(ConfigProvider.fromMap(new Map([["TENANT", "acme"]]))))
+  })
+  it.effect("a seed may be a HashMap, as with any context", () =>
+    Effect.map(Request.get("locale"), (locale) => expect(locale).toBe("en")).pipe(
+      Request.provide(HashMap.fromIterable(Object.entries(seed)) as never)
+    ))
+  it("a service that is not found is said to be defined in the line that defines its class", () => {
+    expect(() => Effect.runSync(Request as unknown as Effect.Effect<unknown>)).toThrow(
+      /Service not found: test\/reach\/Request \(defined at .*request\.ts:\d+/
+    )
+  })
   it.effect("is seeded with its defaults as a service, and by provide with the effect first", () =>
     Effect.gen(function*() {
       const locale = Request.get("locale")
@@ -58,9 +74,8 @@ describe("a context of a schema", () => {
   })
   it("has an imperative map", () => {
     const request = compat.make(Request)
-    // the core has no hook for its seed yet
-    request.run({ ...seed, locale: "de", retries: 1 }, () => {
-      expect(request.get("locale")).toBe("de")
+    request.run({ ...seed, locale: "de" }, () => {
+      expect(request.toObject()).toEqual({ ...seed, locale: "de", retries: 0 })
     })
   })
 })
@@ -309,59 +324,5 @@ describe("a key's fork", () => {
     }) {}
     expect(forkKeys(Plain[PlanId])).toBeUndefined()
     expect(joinKeys(Plain[PlanId])).toBeUndefined()
-  })
-})
-
-// The core has no hook for it yet: these are the answers that it will ask for.
-describe("a key's join", () => {
-  class Family extends ContextSchema.Tag<Family>("test/reach/Family")({
-    max: Schema.Number.pipe(ContextSchema.key({ join: (parent = 0, child) => Math.max(parent, child) })),
-    handed: Schema.Number.pipe(ContextSchema.key({ join: "child" })),
-    kept: Schema.Number.pipe(ContextSchema.key({ join: "isolate" })),
-    other: Schema.Number
-  }) {}
-  const plan = Family[PlanId]
-  const none = Option.none<unknown>()
-
-  it("hands on the child's value, or its deletion", () => {
-    const join = joinKeys(plan)!
-    expect(join("handed", Option.some(1), Option.some(2))).toEqual(Option.some(2))
-    expect(join("handed", Option.some(1), none)).toEqual(none)
-  })
-  it("is a function of the parent's value and the child's, which is not asked about a deletion", () => {
-    const join = joinKeys(plan)!
-    expect(join("max", Option.some(1), Option.some(2))).toEqual(Option.some(2))
-    expect(join("max", Option.some(3), Option.some(2))).toEqual(Option.some(3))
-    expect(join("max", none, Option.some(2))).toEqual(Option.some(2))
-    expect(join("max", Option.some(3), none)).toEqual(Option.some(3))
-  })
-  it("goes before that of the context", () => {
-    expect(joinKeys(plan, "merge")!("kept", Option.some(1), Option.some(2))).toEqual(Option.some(1))
-    expect(joinKeys(plan, "merge")!("other", Option.some(1), Option.some(2))).toEqual(Option.some(2))
-    expect(joinKeys(plan, "merge")!("other", Option.some(1), none)).toEqual(none)
-    expect(joinKeys(plan, "isolate")!("other", Option.some(1), Option.some(2))).toEqual(Option.some(1))
-  })
-})
-
-// `Layer.logAnnotations` and `Layer.spanAttributes` will ask for these.
-describe("what is shown", () => {
-  class Shown extends ContextSchema.Tag<Shown>("test/reach/Shown")({
-    id: Schema.String.pipe(ContextSchema.key({ log: true, span: "request.id" })),
-    user: Schema.String.pipe(ContextSchema.key({ log: "user_name" })),
-    quiet: Schema.String,
-    secret: Schema.String.pipe(ContextSchema.key({ secret: true, log: true, span: true })),
-    token: Schema.Redacted(Schema.String).pipe(ContextSchema.key({ log: "token" }))
-  }) {}
-  const plan = Shown[PlanId]
-
-  it("are the keys whose policy says so, under its name, and no secret", () => {
-    expect(shown(plan, "log")).toEqual([{ key: "id", name: "id" }, { key: "user", name: "user_name" }])
-    expect(shown(plan, "span")).toEqual([{ key: "id", name: "request.id" }])
-  })
-  it("or those that are named, and no secret", () => {
-    expect(shown(plan, "log", ["quiet", "user", "secret", "token"])).toEqual([
-      { key: "quiet", name: "quiet" },
-      { key: "user", name: "user_name" }
-    ])
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "@effect/vitest"
+import { DefinitionError } from "aiocontext"
 import { Schema } from "effect"
-import { DefinitionError, InboundError, type Reason } from "../../src/reach-errors.js"
+import { InboundError, type Reason } from "../../src/reach-errors.js"
 
 describe("InboundError", () => {
   const of = (reason: Reason): InboundError => new InboundError({ context: "app/Request", key: "id", reason })

@@ -9,11 +9,15 @@ import {
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
+import { getRequestListener } from "@hono/node-server"
 import * as HttpServerContext from "aiocontext/propagation/HttpServer"
 import { Effect, flow, Layer, Logger, Option, Schedule, Stream, Tracer } from "effect"
-import { createServer, request as nodeRequest } from "node:http"
+import { Hono } from "hono"
+import { createServer, request as nodeRequest, type RequestListener } from "node:http"
+import { Readable } from "node:stream"
+import { Agent, request as undici } from "undici"
 import { id, otherId, Request, seed } from "./request.js"
-import { urlOf } from "./servers.js"
+import { serve, urlOf } from "./servers.js"
 
 const third = "11111111-2222-4333-8444-555555555555"
 
@@ -47,7 +51,8 @@ const serving = <A, E>(
   app: Layer.Layer<never, never, HttpServer.HttpServer>,
   test: (url: string) => Effect.Effect<A, E>
 ) => {
-  const server = createServer()
+  // a busy machine must not have it close a connection that a client is about to use again
+  const server = createServer({ keepAliveTimeout: 120_000 })
   return Effect.gen(function*() {
     yield* Layer.launch(app.pipe(Layer.provide(NodeHttpServer.layer(() => server, { port: 0, host: "127.0.0.1" }))))
       .pipe(
@@ -222,15 +227,76 @@ describe("an Effect server", () => {
         expect((yield* get(`${url}/fails`)).status).toBe(500)
       }))
   })
-  it.live("keeps a thousand requests apart, with bodies that are streams", () =>
-    serving(app, (url) =>
+  it.live(
+    "keeps a thousand requests apart, with bodies that are streams",
+    () =>
+      serving(app, (url) =>
+        Effect.gen(function*() {
+          const ids = Array.from({ length: 1000 }, (_, i) => `3f6f6d6e-6c0e-4d0e-9b0a-${String(i).padStart(12, "0")}`)
+          const answers = yield* Effect.forEach(ids, (id) => get(`${url}/stream`, { "x-request-id": id }), {
+            concurrency: 50
+          })
+          expect(answers).toEqual(ids.map((id) => ({ status: 200, id, text: `${id} ${id}` })))
+        })),
+    120_000
+  )
+})
+
+describe("a thousand concurrent requests over connections that are kept alive", () => {
+  it.live("see no foreign value, in request bodies that are streams, in handlers, in streams that answer", () => {
+    const echo = HttpRouter.empty.pipe(HttpRouter.post(
+      "/echo",
       Effect.gen(function*() {
+        const { stream } = yield* HttpServerRequest.HttpServerRequest
+        const own = Effect.map(Request.get("id"), (id) => new TextEncoder().encode(id))
+        const body = stream.pipe(
+          Stream.mapEffect((chunk) => Effect.as(Effect.yieldNow(), chunk)),
+          Stream.concat(Stream.fromEffect(Effect.delay(own, 1)))
+        )
+        // the server reads the body in the request's fiber
+        return HttpServerResponse.stream(body as Stream.Stream<Uint8Array, unknown>)
+      })
+    ))
+    const connections = 50
+    return serving(HttpServer.serve(echo, ctx), (url) =>
+      Effect.gen(function*() {
+        const agent = yield* Effect.acquireRelease(
+          Effect.sync(() => new Agent({ connections, pipelining: 1 })),
+          (agent) => Effect.promise(() => agent.destroy())
+        )
+        const sockets = new Set<unknown>()
+        agent.on("connect", (_, [client]) => void sockets.add(client))
         const ids = Array.from({ length: 1000 }, (_, i) => `3f6f6d6e-6c0e-4d0e-9b0a-${String(i).padStart(12, "0")}`)
-        const answers = yield* Effect.forEach(ids, (id) => get(`${url}/stream`, { "x-request-id": id }), {
-          concurrency: 50
-        })
-        expect(answers).toEqual(ids.map((id) => ({ status: 200, id, text: `${id} ${id}` })))
-      })))
+        const ask = (id: string) =>
+          Effect.promise(async () => {
+            const { body, headers } = await undici(`${url}/echo`, {
+              dispatcher: agent,
+              method: "POST",
+              headers: { "x-request-id": id },
+              body: Readable.from(["a ", "b "].map((part) => Buffer.from(part)))
+            })
+            return { id: headers["x-request-id"], text: await body.text() }
+          })
+        const answers = yield* Effect.forEach(ids, ask, { concurrency: "unbounded" })
+        expect(answers).toEqual(ids.map((id) => ({ id, text: `a b ${id}` })))
+        expect(sockets.size).toBeLessThanOrEqual(connections)
+      }).pipe(Effect.scoped))
+  }, 120_000)
+})
+
+describe("a web handler on Node", () => {
+  it.live("of Hono has the context, its echo and its streams", () => {
+    const hono = new Hono()
+    const handler = HttpApp.toWebHandler(ctx(router))
+    hono.all("*", (c) => handler(c.req.raw))
+    return Effect.gen(function*() {
+      const url = yield* serve(getRequestListener(hono.fetch) as RequestListener)
+      const headers = { "x-request-id": id }
+      expect(yield* get(`${url}/who`, headers)).toEqual({ status: 200, id, text: `${id} none en` })
+      expect(yield* get(`${url}/stream`, headers)).toEqual({ status: 200, id, text: `${id} ${id}` })
+      expect(yield* get(`${url}/nowhere`, headers)).toMatchObject({ status: 404, id })
+    }).pipe(Effect.scoped)
+  })
 })
 
 describe("a web handler", () => {

@@ -10,6 +10,7 @@ import {
 } from "@effect/platform"
 import { NodeHttpServer } from "@effect/platform-node"
 import { describe, expect, it } from "@effect/vitest"
+import * as ContextLayers from "aiocontext/Layer"
 import * as HttpClientContext from "aiocontext/propagation/HttpClient"
 import * as HttpServerContext from "aiocontext/propagation/HttpServer"
 import { Effect, flow, Layer, Logger, LogLevel, Redacted, Schedule, Schema, Tracer } from "effect"
@@ -66,8 +67,8 @@ describe("a run with an HttpApi", () => {
               return yield* Request.get("tenant")
             }))
           .handle("fails", () => Effect.die(new Error("no"))))
-      // what `Layer.late(Request)` will say: the middleware attaches the context, not the layer
-      const late = handlers as unknown as Layer.Layer<Layer.Layer.Success<typeof handlers>>
+      // the middleware attaches the context, not the layer
+      const late = handlers.pipe(Layer.provide(ContextLayers.late(Request)))
       const ctx = HttpServerContext.middleware(Request, {
         seed: (got) => ({ ...seed(got), token: Redacted.make("planted") }),
         trusted: ({ headers }) => headers["x-peer"] === "trusted",

@@ -1,6 +1,7 @@
 /**
  * Locals, and the contexts that they have their attributes in.
  *
+ * @since 1.0.0
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -51,6 +52,9 @@ const stateOf = (key: object, operation: string): State => {
  * A missing attribute is `undefined`. Outside a context that lists the local, reading and writing throw `NoTaskError`; in a
  * fiber outside `compat.layer` they throw `BridgeError`. A read costs O(1), a write O(n) in the number of the attributes. A
  * subclass may have methods and accessors of its own.
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export type Local<Shape extends object = Record<string, unknown>> = Partial<Shape>
 
@@ -68,10 +72,20 @@ class LocalObject {
   }
 }
 
-/** Makes a local: `new Local<Shape>()`. */
+/**
+ * Makes a local: `new Local<Shape>()`.
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
 export const Local: new<Shape extends object = Record<string, unknown>>() => Local<Shape> = LocalObject as never
 
-/** What a context manages. */
+/**
+ * What a context manages.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface ContextOptions {
   readonly locals: ReadonlyArray<object>
 }
@@ -95,6 +109,9 @@ export interface ContextOptions {
  *   await print() // => foo.bar is baz
  * })
  * ```
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const withContext: {
   <A>(options: ContextOptions, f: () => A): A
@@ -150,6 +167,9 @@ export const within = <A, E, R>(
 /**
  * Runs code as a child of this task, with the same state; outside every task, as a task of its own. The same as
  * `compat.fork`, which may be used in its place.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const wrapAsync = <A>(f: TaskFunction<A>): Promise<A> =>
   isOutside() ? runIn(startTask(), () => fork(f)) : fork(f)
@@ -157,6 +177,9 @@ export const wrapAsync = <A>(f: TaskFunction<A>): Promise<A> =>
 /**
  * Runs each function as a child of this task, with the same state, and waits for all. Rejects with the first failure; the
  * others run on.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const wrapGather = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
   ...fs: Fs

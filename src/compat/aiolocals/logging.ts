@@ -1,6 +1,7 @@
 /**
  * Logs that say which request, or job, they are of.
  *
+ * @since 1.0.0
  * @module
  */
 import * as Arr from "effect/Array"
@@ -18,15 +19,30 @@ import * as bags from "../../internal/task/properties.js"
 import { contexts, type States } from "./locals.js"
 import { requestKey } from "./requests.js"
 
-/** The levels of {@link Log}. */
+/**
+ * The levels of {@link Log}.
+ *
+ * @since 1.0.0
+ * @category types
+ */
 export type Level = "debug" | "info" | "warn" | "error"
 
-/** What is used of a `pino` logger. */
+/**
+ * What is used of a `pino` logger.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export type PinoLogger = {
   readonly [Method in Level | "trace" | "fatal"]: (fields: object, message: string) => void
 }
 
-/** How logs are written. */
+/**
+ * How logs are written.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface LoggingOptions {
   /** The name that every line begins with. A `pino` instance has a name of its own, and goes without. */
   readonly service: string
@@ -36,12 +52,22 @@ export interface LoggingOptions {
   readonly pino?: PinoLogger
 }
 
-/** The log of promise code. It never throws, and may be used outside every task. */
+/**
+ * The log of promise code. It never throws, and may be used outside every task.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export type Log = {
   readonly [Method in Level]: (...message: ReadonlyArray<unknown>) => void
 }
 
-/** The same log for both worlds. */
+/**
+ * The same log for both worlds.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Logging {
   /** Replaces Effect's default logger. */
   readonly layer: Layer.Layer<never>
@@ -72,6 +98,9 @@ const levels: { readonly [Method in Level]: LogLevel.LogLevel } = {
  * })
  * await nightly() // => shop: [nightly#JOBq3Zx0a] INFO - done
  * ```
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export const configureLogging = (options: LoggingOptions): Logging => {
   const { level, pino, service } = checkedLogging(options)

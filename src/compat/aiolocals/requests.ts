@@ -1,6 +1,7 @@
 /**
  * Requests and jobs: what is known of the one that runs.
  *
+ * @since 1.0.0
  * @module
  */
 import * as Effect from "effect/Effect"
@@ -12,7 +13,12 @@ import * as bags from "../../internal/task/properties.js"
 import { type Code, enter, keyOf, Local, startWith, type State, within } from "./locals.js"
 import { onResponse, withHeader } from "./response.js"
 
-/** What is known of the request, or job, that runs. */
+/**
+ * What is known of the request, or job, that runs.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Request {
   id: string
   /** The path, without the query; the name of a job. */
@@ -22,6 +28,9 @@ export interface Request {
 
 /**
  * The request, or job, that runs.
+ *
+ * @since 1.0.0
+ * @category contexts
  */
 export const request: Local<Request> = new Local<Request>()
 
@@ -33,7 +42,12 @@ const alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 const randomId = (prefix: string): string =>
   prefix + Array.from({ length: 6 }, () => alphabet[Math.floor(Math.random() * alphabet.length)]).join("")
 
-/** What {@link jobContext} makes of a function, or of an effect. */
+/**
+ * What {@link jobContext} makes of a function, or of an effect.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Job {
   <Args extends ReadonlyArray<unknown>, A>(f: (...args: Args) => A): (...args: Args) => A
   <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<A, E, R>
@@ -42,6 +56,9 @@ export interface Job {
 /**
  * Gives every run of a function, or of an effect, a context in which `request.id` is `JOB` and six characters and
  * `request.path` is the job's name.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const jobContext = (name: string): Job => {
   if (typeof name !== "string") {
@@ -61,7 +78,12 @@ export const jobContext = (name: string): Job => {
       : enter("jobContext", code, make)) as Job
 }
 
-/** How requests are tracked. */
+/**
+ * How requests are tracked.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface MiddlewareOptions {
   /** The header with the request's id. Default: `X-REQUEST-ID`. */
   readonly header?: string
@@ -71,7 +93,12 @@ export interface MiddlewareOptions {
   readonly echo?: boolean
 }
 
-/** What the middleware uses of a request of `node:http`, or of an app built on it. */
+/**
+ * What the middleware uses of a request of `node:http`, or of an app built on it.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface IncomingRequest {
   readonly headers: { readonly [name: string]: string | ReadonlyArray<string> | undefined }
   readonly method?: string | undefined
@@ -87,13 +114,23 @@ interface Tracked {
   readonly [TrackedId]?: <A>(f: () => A) => A
 }
 
-/** What the middleware uses of a response of `node:http`. */
+/**
+ * What the middleware uses of a response of `node:http`.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface OutgoingResponse {
   /** Sets a header of the response, before its head is sent. */
   setHeader(name: string, value: string): unknown
 }
 
-/** Middleware of two kinds, told apart by its argument. The last form fits `HttpMiddleware` of `@effect/platform`. */
+/**
+ * Middleware of two kinds, told apart by its argument. The last form fits `HttpMiddleware` of `@effect/platform`.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface RequestMiddleware {
   /** For `node:http` and Express-style apps. What `next` starts, and the listeners of both objects, run in the context. */
   <A>(incoming: IncomingRequest, outgoing: OutgoingResponse, next: () => A): A
@@ -115,6 +152,9 @@ export interface RequestMiddleware {
  * const track = requestMiddleware()
  * const server = createServer((req, res) => track(req, res, () => res.end(`${request.path} ${request.id}`)))
  * ```
+ *
+ * @since 1.0.0
+ * @category middleware
  */
 export const requestMiddleware = (options: MiddlewareOptions = {}): RequestMiddleware => {
   const { echo, header, makeId } = checkedOptions(options)

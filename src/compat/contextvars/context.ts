@@ -16,6 +16,9 @@ import { checkFinal, type ContextVar, isVariable } from "./variable.js"
  * The values of variables: those of a task, a copy of them, or those to run code in. Its iterator gives the variables.
  *
  * It is read as a map, defaults left out; it is written by the code that runs in it.
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export class Context implements Iterable<ContextVar<unknown>>, TaskContext {
   /** @internal */
@@ -125,5 +128,10 @@ const contextWith = (bindings: Bindings): Context => {
   return context
 }
 
-/** A copy of the current context, O(1). */
+/**
+ * A copy of the current context, O(1).
+ *
+ * @since 1.0.0
+ * @category constructors
+ */
 export const copyContext = (): Context => contextWith(bindingsOf(currentOrProgram("copyContext")))

@@ -6,7 +6,12 @@ import type { TaggedError } from "../../errors.js"
 
 const LookupErrorBase: TaggedError<"LookupError", { readonly variable: string }> = Data.TaggedError("LookupError")
 
-/** A variable has no value in the current context, and no default. Python's `LookupError`. */
+/**
+ * A variable has no value in the current context, and no default. Python's `LookupError`.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
 export class LookupError extends LookupErrorBase {
   override get message(): string {
     const name = JSON.stringify(this.variable)
@@ -23,6 +28,9 @@ const TokenErrorBase: TaggedError<"TokenError", {
 /**
  * A token cannot reset the variable: it has already done so (`"used"`), another variable made it (`"variable"`), or it
  * was made in another context (`"context"`). Python's `RuntimeError` and `ValueError`.
+ *
+ * @since 1.0.0
+ * @category errors
  */
 export class TokenError extends TokenErrorBase {
   override get message(): string {
@@ -39,7 +47,12 @@ const ContextEnteredErrorBase: TaggedError<"ContextEnteredError", {
   readonly operation: string
 }> = Data.TaggedError("ContextEnteredError")
 
-/** A context was entered that is entered already. Python's `RuntimeError`. */
+/**
+ * A context was entered that is entered already. Python's `RuntimeError`.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
 export class ContextEnteredError extends ContextEnteredErrorBase {
   override get message(): string {
     return `${this.operation}: the context is already entered; that of an async function is, until its promise settles.` +

@@ -15,6 +15,9 @@ type AnyGenerator = Generator<any, any, any> | AsyncGenerator<any, any, any>
  *
  * PEP 550 has it so for all generators; PEP 567 for none. Here the context is a copy: what the driver sets later is not
  * seen by the body.
+ *
+ * @since 1.0.0
+ * @category tasks
  */
 export const isolate = <Args extends Array<unknown>, G extends AnyGenerator>(
   generatorFunction: (...args: Args) => G

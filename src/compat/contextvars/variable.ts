@@ -16,7 +16,12 @@ export const checkFinal = (target: Function, self: Function): void => {
   }
 }
 
-/** Options of {@link ContextVar}. */
+/**
+ * Options of {@link ContextVar}.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface ContextVarOptions<A> {
   /** What `get` gives where the variable is not set. A default of `undefined` is one. */
   readonly default?: A
@@ -35,6 +40,9 @@ export interface ContextVarOptions<A> {
  * context.run(() => user.set("ann"))
  * console.log(context.get(user), user.get()) // => ann nobody
  * ```
+ *
+ * @since 1.0.0
+ * @category constructors
  */
 export class ContextVar<A> {
   /** The name that the variable was given: for people, no key. */
@@ -122,6 +130,9 @@ export const isVariable = (u: unknown): u is ContextVar<unknown> => hasProperty(
  * What a `set` leaves, to take it back with `reset`, or at the end of a block: `using _ = variable.set(value)`.
  *
  * Only {@link ContextVar.set} makes tokens.
+ *
+ * @since 1.0.0
+ * @category models
  */
 export class Token<A> implements Disposable {
   /** What {@link Token.oldValue} is where the variable was not set. */

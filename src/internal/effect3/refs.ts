@@ -20,8 +20,19 @@ export type MapRef = Ref<Entries>
 /** The fiber refs of contexts, each with its context's id. */
 export const mapRefs: Map<MapRef, string> = /* @__PURE__ */ globalValue("aiocontext/mapRefs", () => new Map())
 
+/** Those of contexts which do something where a child starts. */
+export const startRefs: Set<MapRef> = /* @__PURE__ */ globalValue("aiocontext/startRefs", () => new Set())
+
 /** The fiber ref of the context with this id: one a process, whoever defines the context. */
-export const makeMapRef = (key: string): MapRef =>
+export const makeMapRef = (key: string, { hasStart }: { readonly hasStart: boolean }): MapRef => {
+  const ref = mapRefOf(key)
+  if (hasStart) {
+    startRefs.add(ref)
+  }
+  return ref
+}
+
+const mapRefOf = (key: string): MapRef =>
   globalValue(`aiocontext/ref/${key}`, () => {
     // forks, joins and patches are done by the fiber that runs
     const holderOf = (value: Entries): Holder => {
@@ -104,8 +115,9 @@ export const isOurs = (ref: Ref<any>): boolean => mapRefs.has(ref) || locals.has
 /** The state of a child task: its parent's very state where nothing forks. */
 export const forkState = (state: State): State => {
   const changes: Array<Change> = []
-  for (const [ref, [[, value]]] of state.locals) {
+  for (const [ref, stack] of state.locals) {
     const key = mapRefs.get(ref)
+    const value: unknown = stack[0][1]
     const forked: unknown = key === undefined
       ? forkValue(ref, value)
       : fork(value as Entries, serviceOf(state, key) as Region | undefined)

@@ -39,12 +39,9 @@ export const fromObject = (entries: object): Entries => HashMap.fromIterable(Obj
 const isKeyed = (entries: unknown): entries is object =>
   typeof entries === "object" && entries !== null && (!(Symbol.iterator in entries) || HashMap.isHashMap(entries))
 
-const hasSymbols = (entries: object): boolean =>
-  Object.getOwnPropertySymbols(entries).some((key) => Object.propertyIsEnumerable.call(entries, key))
-
-/** Checks that a value may stand for entries: a plain object, or a `HashMap`. */
+/** Checks that a value may stand for entries: a plain object, or a `HashMap`. What it has under symbols are no entries. */
 export const checkEntries = (operation: string, entries: unknown): object => {
-  if (!isKeyed(entries) || hasSymbols(entries)) {
+  if (!isKeyed(entries)) {
     throw invalidArgument(
       `${operation} takes entries, as in ${operation}({ user: "ann" }), with strings as keys`,
       entries
@@ -53,15 +50,23 @@ export const checkEntries = (operation: string, entries: unknown): object => {
   return entries
 }
 
-/** What a user gave as entries, as a map. `__proto__` and its like are keys like any other. */
-export const fromInput = (operation: string, entries: unknown): Entries => {
+/** What a user gave as entries, with what `fill` makes of them. */
+const filled = (operation: string, entries: unknown, fill: ((entries: object) => object) | undefined): object => {
   const checked = checkEntries(operation, entries)
+  return fill === undefined
+    ? checked
+    : fill(HashMap.isHashMap(checked) ? Object.fromEntries(checked as Entries) : checked)
+}
+
+/** What a user gave as entries, as a map. `__proto__` and its like are keys like any other. */
+export const fromInput = (operation: string, entries: unknown, fill?: (entries: object) => object): Entries => {
+  const checked = filled(operation, entries, fill)
   return HashMap.isHashMap(checked) ? fresh(checked as Entries) : fromObject(checked)
 }
 
 /** The same, as a bag: many times as fast to make. */
-export const bagFromInput = (operation: string, entries: unknown): Bag => {
-  const checked = checkEntries(operation, entries)
+export const bagFromInput = (operation: string, entries: unknown, fill?: (entries: object) => object): Bag => {
+  const checked = filled(operation, entries, fill)
   return toBag(HashMap.isHashMap(checked) ? Object.fromEntries(checked as Entries) : checked)
 }
 

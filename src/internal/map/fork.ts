@@ -9,10 +9,11 @@ import * as HashMap from "effect/HashMap"
 import { ForkError } from "../../errors.js"
 import { makeLayer } from "./chain.js"
 import type { Entries } from "./entries.js"
-import { absent } from "./entries.js"
+import { absent, fresh } from "./entries.js"
 import type { Mark, Owner } from "./mark.js"
 import { marked, markOf, remarked } from "./mark.js"
 import type { Definition, Region } from "./region.js"
+import { isMerging } from "./region.js"
 
 /** The value of a fiber ref, without the regions that ended and could not tell the fiber. */
 export const withoutEnded = (value: Entries, service: Region | undefined): Entries => {
@@ -57,18 +58,24 @@ export const fork = (value: Entries, service: Region | undefined): Entries => {
 /** Makes a child's own map of its parent's, where the strategy does so. Throws a `ForkError` where it cannot be made. */
 export const derive = (definition: Definition, parent: Entries, owner: Owner): Entries => {
   const own = derivedMap(definition, parent)
-  const base = definition.join === "merge" ? own : undefined
+  const base = isMerging(definition) ? own : undefined
   return marked(own, { ...markOf(parent)!, owner, base })
 }
 
-const derivedMap = ({ fork, key: context }: Definition, parent: Entries): Entries => {
+const ofStrategy = ({ fork, key }: Definition, parent: Entries): unknown => {
   if (fork === "deepCopy") {
-    return deepCopy(context, parent)
+    return deepCopy(key, parent)
   }
+  return typeof fork === "function" ? fork(parent) : parent
+}
+
+const derivedMap = (definition: Definition, parent: Entries): Entries => {
+  const { forkKeys, key: context } = definition
   try {
-    const child: unknown = typeof fork === "function" ? fork(parent) : parent
+    const child = ofStrategy(definition, parent)
     if (HashMap.isHashMap(child)) {
-      return HashMap.endMutation(HashMap.beginMutation(child as Entries))
+      const entries = child as Entries
+      return fresh(forkKeys === undefined ? entries : forkKeys(entries))
     }
   } catch (cause) {
     throw cause instanceof ForkError ? cause : new ForkError({ context, cause })

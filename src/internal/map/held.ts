@@ -9,7 +9,7 @@ import { derive, withoutEnded } from "./fork.js"
 import type { Mark, Owner } from "./mark.js"
 import { hasOwner, isOwn, marked, markOf, remarked, startOf } from "./mark.js"
 import type { Cell, Definition, Region } from "./region.js"
-import { isDerived, isLinked, makeRegion } from "./region.js"
+import { isDerived, isLinked, isMerging, makeRegion } from "./region.js"
 import { belowService } from "./service.js"
 
 /** A task, as far as its map of one context goes. */
@@ -89,20 +89,20 @@ const start = (holder: Holder, definition: Definition): Entries => {
   const outer = region.kind === "service" ? belowService(withoutEnded(value, service)) : undefined
   const mark: Mark = { ...startOf(region, owner, outer), base: mergeBase(region, region.seed) }
   switch (region.definition.fork) {
-    case "copy":
-      return remarked(region.seed, mark)
     case "share":
       return marked(fresh(none), mark)
     case "chain":
       return marked(fresh(none), { ...mark, owner: undefined })
-    default:
-      return derive(region.definition, remarked(region.seed, mark), owner)
+    default: {
+      const own = remarked(region.seed, mark)
+      return isDerived(region.definition) ? derive(region.definition, own, owner) : own
+    }
   }
 }
 
 // without its mark, which has a base of its own
 const mergeBase = ({ definition }: Region, base: Entries): Entries | undefined =>
-  definition.join === "merge" ? fresh(base) : undefined
+  isMerging(definition) ? fresh(base) : undefined
 
 /**
  * The value that a task must have before it reads: another one than it holds where its strategy makes a child's map, and

@@ -9,17 +9,30 @@ import type { Entries } from "./entries.js"
 import { absent } from "./entries.js"
 import { fork, withoutEnded } from "./fork.js"
 import type { Holder } from "./held.js"
-import { changed, inForce } from "./held.js"
+import { changed, getEntry, inForce } from "./held.js"
 import { markOf, remarked, startOf } from "./mark.js"
 import type { Region } from "./region.js"
 
 const isSameEntry = /* @__PURE__ */ Option.getEquivalence<unknown>(Object.is)
 
-/** A map with what another task changed, given what the other one started with. O(n) in what it had and has. */
-export const withChanges = (map: Entries, base: Entries, after: Entries): Entries =>
+/** An entry, if there is one. */
+type Entry = Option.Option<unknown>
+
+/**
+ * A map with what another task changed, given what the other one started with: with its entries, or with what `join` makes
+ * of one's own and of the other's. O(n) in what it had and has.
+ */
+export const withChanges = (
+  map: Entries,
+  base: Entries,
+  after: Entries,
+  join: (key: string, own: Entry, changed: Entry) => Entry = (_key, _own, changed) => changed
+): Entries =>
   HashMap.reduce(HashMap.union(base, after), map, (merged, _, key) => {
     const entry = HashMap.get(after, key)
-    return isSameEntry(HashMap.get(base, key), entry) ? merged : HashMap.modifyAt(merged, key, () => entry)
+    return isSameEntry(HashMap.get(base, key), entry)
+      ? merged
+      : HashMap.modifyAt(merged, key, (own) => join(key, own, entry))
   })
 
 /** The value of a task that takes over what another one has: what a layer attached, and what merges. */
@@ -44,8 +57,17 @@ const withMerged = (holder: Holder, received: Entries): Entries => {
     return value
   }
   const { base } = mark
-  return changed(holder, region.definition, (own) => withChanges(own, base, other)) ?? value
+  return changed(holder, region.definition, (own) => withChanges(own, base, other, joining(holder, region))) ?? value
 }
+
+/** What the context makes of an entry that another task changed. */
+const joining = (holder: Holder, { definition: { joinKey } }: Region) =>
+  joinKey && ((key: string, own: Entry, changed: Entry): Entry => {
+    // under `chain` it may stand behind the task's own
+    const before = getEntry(holder, key)
+    const after = joinKey(key, before, changed)
+    return isSameEntry(before, after) ? own : after
+  })
 
 /** The values that a task got from layers which are still open, the outermost last. */
 const attachedIn = (other: Entries): ReadonlyArray<Entries> => {

@@ -9,6 +9,7 @@ import * as HashMap from "effect/HashMap"
 import type { Entries } from "./entries.js"
 import { fresh } from "./entries.js"
 import type { Cell, Definition, Region } from "./region.js"
+import { hasStart, isMerging } from "./region.js"
 
 /** Who makes values: the id of a fiber, or of a promise task. Compared by identity. */
 export type Owner = object
@@ -62,8 +63,7 @@ export const marked = (own: Entries, mark: Mark): Entries => {
 export const remarked = (entries: Entries, mark: Mark): Entries => marked(fresh(entries), mark)
 
 /** Whether it matters who made the values of a context. */
-export const hasOwner = ({ fork, join }: Definition): boolean =>
-  join === "merge" || (fork !== "copy" && fork !== "share")
+export const hasOwner = (definition: Definition): boolean => isMerging(definition) || hasStart(definition)
 
 /** Whether a task may write to a value as its own. If not, it goes on with what somebody else made. */
 export const isOwn = ({ owner, region }: Mark, self: Owner): boolean => owner === self || !hasOwner(region.definition)

@@ -4,6 +4,7 @@
  * The service proves that there is a map. Which map it is, the fiber's own fiber ref says; only a fiber without a map of
  * its own starts from the region's seed.
  */
+import type * as Option from "effect/Option"
 import { isTagged } from "effect/Predicate"
 import type { Entries } from "./entries.js"
 
@@ -13,8 +14,33 @@ export type Strategy = "copy" | "deepCopy" | "chain" | "share" | ((parent: Entri
 /** What a join does with a child's writes. */
 export type Join = "isolate" | "merge"
 
+/** What a join gives the parent for one key that the child changed; the same entry where it changes nothing. */
+export type JoinKey = (
+  key: string,
+  parent: Option.Option<unknown>,
+  child: Option.Option<unknown>
+) => Option.Option<unknown>
+
+/** A key that log lines or spans carry, and its name there. */
+export interface Shown {
+  readonly key: string
+  readonly name: string
+}
+
+/** What a context does with single keys, where it knows them. */
+export interface KeyPolicies {
+  /** A seed with what it may leave out. */
+  readonly seed?: ((entries: object) => object) | undefined
+  /** What becomes of the map that the strategy gave a child. */
+  readonly forkKeys?: ((child: Entries) => Entries) | undefined
+  /** What a join makes of a key, instead of what `join` says. */
+  readonly joinKey?: JoinKey | undefined
+  /** The keys that may be shown: of those that are asked for, or of all. */
+  readonly shown?: ((where: "log" | "span", keys?: ReadonlyArray<string>) => ReadonlyArray<Shown>) | undefined
+}
+
 /** What a context is: all but its shape, which is in the types alone. */
-export interface Definition {
+export interface Definition extends KeyPolicies {
   readonly key: string
   readonly fork: Strategy
   readonly join: Join
@@ -83,8 +109,12 @@ export const isRegion = (service: unknown): service is Region => isTagged(servic
 /** Whether tasks read maps that others may change. */
 export const isLinked = ({ fork }: Definition): boolean => fork === "share" || fork === "chain"
 
-/** Whether something is done where a child starts: under `copy` and `share` it goes on with its parent's value. */
-export const hasStart = ({ fork }: Definition): boolean => fork !== "copy" && fork !== "share"
-
 /** Whether a child's map is made when it starts, and not read from its parent's. */
-export const isDerived = ({ fork }: Definition): boolean => fork === "deepCopy" || typeof fork === "function"
+export const isDerived = ({ fork, forkKeys }: Definition): boolean =>
+  fork === "deepCopy" || typeof fork === "function" || forkKeys !== undefined
+
+/** Whether something is done where a child starts: under `copy` and `share` it goes on with its parent's value. */
+export const hasStart = (definition: Definition): boolean => definition.fork === "chain" || isDerived(definition)
+
+/** Whether a join hands on what a child changed. */
+export const isMerging = ({ join, joinKey }: Definition): boolean => join === "merge" || joinKey !== undefined

@@ -1,7 +1,7 @@
 /**
  * What a context's definition must not say: found where the class is defined, with the key and the cure.
  */
-import { DefinitionError } from "../../reach-errors.js"
+import { DefinitionError } from "../../errors.js"
 import { isToken } from "./grammar.js"
 import type { Fields } from "./plan.js"
 import { type AnyPolicy, type Field, isOptional, policyOf } from "./policy.js"

@@ -4,6 +4,7 @@
 import * as HashMap from "effect/HashMap"
 import * as Option from "effect/Option"
 import { ForkError } from "../../errors.js"
+import type { JoinKey } from "../map/region.js"
 import type { Plan } from "./plan.js"
 import type { AnyPolicy } from "./policy.js"
 
@@ -38,13 +39,6 @@ export const forkKeys = ({ context, policies }: Plan): ((child: Entries) => Entr
       }
     }, child)
 }
-
-/** What a join gives the parent for one key that the child changed; the same entry where it changes nothing. */
-export type JoinKey = (
-  key: string,
-  parent: Option.Option<unknown>,
-  child: Option.Option<unknown>
-) => Option.Option<unknown>
 
 const joinWith = (
   join: AnyPolicy["join"],

@@ -2,6 +2,7 @@
  * What the library knows of a context that was made from a schema: the policy of each key, and how it travels.
  */
 import * as Schema from "effect/Schema"
+import type { Shown } from "../map/region.js"
 import * as codecs from "./codec.js"
 import { type AnyPolicy, type Field, hasDefault, policyOf, type Trust } from "./policy.js"
 import { isSecret } from "./secret.js"
@@ -28,8 +29,8 @@ export interface Plan {
   readonly wire: ReadonlyArray<WireKey>
   /** The keys that are shown nowhere. */
   readonly secrets: ReadonlySet<string>
-  /** A seed with the defaults of what it leaves out. */
-  readonly seed: (entries: object) => object
+  /** A seed with the defaults of what it leaves out; `undefined` where no key has one. */
+  readonly seed: ((entries: object) => object) | undefined
 }
 
 /** The key of the tag's member that holds its {@link Plan}. */
@@ -67,7 +68,7 @@ const seeding = (fields: Fields): Plan["seed"] => {
   const schema = Schema.Struct(fields) as unknown as Schema.Struct<{}>
   return Object.values(fields).some(hasDefault)
     ? (entries) => schema.make(entries, { disableValidation: true })
-    : (entries) => entries
+    : undefined
 }
 
 /** Makes the plan of a context. */
@@ -82,6 +83,10 @@ export const make = (context: string, fields: Fields): Plan => {
   }
 }
 
+/** The plan with only these of its keys on the wire; as it is where none are named. */
+export const only = (plan: Plan, keys: ReadonlyArray<string> | undefined): Plan =>
+  keys ? { ...plan, wire: plan.wire.filter(({ key }) => keys.includes(key)) } : plan
+
 /**
  * The keys that log lines or spans carry, each with its name there: those of `keys`, else those whose policy says so. A
  * secret is never among them.
@@ -90,7 +95,7 @@ export const shown = (
   { policies, secrets }: Plan,
   where: "log" | "span",
   keys: Iterable<string> = Array.from(policies.keys()).filter((key) => policies.get(key)?.[where])
-): ReadonlyArray<{ readonly key: string; readonly name: string }> =>
+): ReadonlyArray<Shown> =>
   Array.from(keys).filter((key) => !secrets.has(key)).map((key) => {
     const name = policies.get(key)?.[where]
     return { key, name: typeof name === "string" ? name : key }

@@ -1,6 +1,9 @@
 /**
  * What a request to this process brings: its entries, and what is answered where they are refused.
  */
+import * as Effect from "effect/Effect"
+import * as HashMap from "effect/HashMap"
+import * as Option from "effect/Option"
 import { type InboundError } from "../../reach-errors.js"
 import { type Carrier, write } from "./carrier.js"
 import * as members from "./members.js"
@@ -45,8 +48,25 @@ export const others = (plan: Plan, baggage: string | undefined): ReadonlyArray<m
   return Array.from(members.split(baggage ?? "").values()).filter(({ key }) => !own.has(key))
 }
 
-/** The attributes of a span: those of the keys whose policy says so. */
-export const attributing = (plan: Plan): (read: Read) => ReadonlyArray<readonly [string, unknown]> => {
+/**
+ * Writes the keys whose policy says so to the span that is around, with their values of that moment. Tracers of servers
+ * make it outside of every middleware, and it ends after them.
+ */
+export const annotating = <R>(
+  plan: Plan,
+  data: Effect.Effect<HashMap.HashMap<string, unknown>, never, R>
+): Effect.Effect<void, never, R> => {
   const keys = shown(plan, "span")
-  return (read) => keys.map(({ key, name }) => [name, read(key)] as const).filter(([, value]) => value !== undefined)
+  return keys.length === 0 ? Effect.void : Effect.flatMap(
+    Effect.option(Effect.currentSpan),
+    (span) =>
+      Option.isNone(span) ? Effect.void : Effect.map(data, (entries) => {
+        for (const { key, name } of keys) {
+          const value = Option.getOrUndefined(HashMap.get(entries, key))
+          if (value !== undefined) {
+            span.value.attribute(name, value)
+          }
+        }
+      })
+  )
 }

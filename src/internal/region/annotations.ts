@@ -15,15 +15,16 @@ import { withFinalizer } from "../effect3/scope.js"
 import type { Ref, Stack, State } from "../effect3/state.js"
 import { annotationsOf, makeRef, onTop, serviceOf, valueOf, withStacks, withValue } from "../effect3/state.js"
 import { globalValue } from "../global.js"
-import { type Entries, fresh, none } from "../map/entries.js"
+import { type Entries, fresh, lookup, none } from "../map/entries.js"
 import { allEntries, type Holder } from "../map/held.js"
-import type { Region } from "../map/region.js"
+import type { Region, Shown } from "../map/region.js"
 
 /** Which entries of which context are annotations. */
 export interface Annotated {
   readonly ref: MapRef
   readonly key: string
-  readonly keys: ReadonlyArray<string> | undefined
+  /** Where it is not there, all of them are, under their own names. */
+  readonly keys: ReadonlyArray<Shown> | undefined
   readonly into: "logs" | "spans"
 }
 
@@ -43,7 +44,12 @@ const annotators: Ref<ReadonlyArray<Annotator>> = /* @__PURE__ */ globalValue(
 const shown = (state: State, { key, keys, ref }: Annotated, { owner, writer }: Self): Entries => {
   const service = serviceOf(state, key) as Region | undefined
   const entries = allEntries({ value: valueOf(state, ref), service, owner, writer })
-  return keys === undefined ? entries : HashMap.filter(entries, (_, key) => keys.includes(key))
+  return keys === undefined ? entries : HashMap.fromIterable(
+    keys.flatMap(({ key, name }) => {
+      const entry = lookup(entries, key)
+      return entry._tag === "Some" ? [[name, entry.value] as const] : []
+    })
+  )
 }
 
 // Equal to itself alone: a fiber that builds the layer hands its annotations on, none too.

@@ -117,19 +117,28 @@ export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec): ob
         : locally(...args),
     // In the members below `this` is the class that the user wrote, so that `attached` can name it.
     provide(this: unknown, ...args: [object] | [Effect.Effect<unknown>, object]): unknown {
-      const seed = fromInput(at("provide"), args.at(-1))
+      const seed = fromInput(at("provide"), args.at(-1), definition.seed)
       const attaching = { spec, seed, tag: this ?? tag }
       return args.length === 1
         ? (effect: Effect.Effect<unknown>) => provide(effect, attaching)
         : provide(args[0], attaching)
     },
     layer(this: unknown, entries: object): Layer.Layer<unknown> {
-      return provideLayer(tag, { spec, tag: this ?? tag }, Effect.succeed(fromInput(at("layer"), entries)))
+      return provideLayer(
+        tag,
+        { spec, tag: this ?? tag },
+        Effect.succeed(fromInput(at("layer"), entries, definition.seed))
+      )
     },
     of(this: unknown, entries: object): Region {
       return isRegion(entries)
         ? entries
-        : makeRegion({ definition, seed: fromInput(at("of"), entries), kind: "service", tag: this ?? tag })
+        : makeRegion({
+          definition,
+          seed: fromInput(at("of"), entries, definition.seed),
+          kind: "service",
+          tag: this ?? tag
+        })
     }
   }
 }

@@ -8,9 +8,9 @@
  */
 import type { AnyFiber, Id } from "../effect3/fiber.js"
 import { failAtStart, setState, stateOf } from "../effect3/fiber.js"
-import { forkState, isOurs, mapRefs } from "../effect3/refs.js"
+import { forkState, isOurs, mapRefs, startRefs } from "../effect3/refs.js"
 import type { Change, State } from "../effect3/state.js"
-import { serviceOf, withStacks } from "../effect3/state.js"
+import { serviceOf, valueOf, withStacks } from "../effect3/state.js"
 import { StartSupervisor, supervised } from "../effect3/supervisor.js"
 import { globalValue } from "../global.js"
 import { absent, type Entries } from "../map/entries.js"
@@ -29,9 +29,9 @@ const withMaps = (
   f: (holder: Holder, definition: Definition) => Entries
 ): State => {
   const changes: Array<Change> = []
-  for (const [ref, [[, value]]] of state.locals) {
-    // most contexts have nothing to do where a child starts
-    const definition = mapRefs.has(ref) ? markOf(value)?.region.definition : undefined
+  for (const ref of startRefs) {
+    const value = valueOf(state, ref)
+    const definition = markOf(value)?.region.definition
     if (definition !== undefined && hasStart(definition)) {
       const service = serviceOf(state, definition.key) as Region | undefined
       const holder: Holder = { value, service, owner, writer }

@@ -1,12 +1,12 @@
 /**
  * Child tasks: what they start with, and what they hand back.
  */
-import { forkState, mapRefs } from "../effect3/refs.js"
+import { forkState, mapRefs, startRefs } from "../effect3/refs.js"
 import { emptyState, type State, taskId, withService, withStacks } from "../effect3/state.js"
 import type { Entries } from "../map/entries.js"
 import { received } from "../map/join.js"
 import { markOf, remarked, startOf } from "../map/mark.js"
-import { makeRegion } from "../map/region.js"
+import { isMerging, makeRegion, type Region } from "../map/region.js"
 import { withAmbient } from "../region/ambient.js"
 import type { Attaching } from "../region/provide.js"
 import { parentState, startedState } from "../region/start.js"
@@ -18,6 +18,10 @@ import { stateNow, Task } from "./task.js"
 
 /** Under `chain`: gives a task what its children are to read of it. */
 const linkToChildren = (runner: Runner): void => {
+  if (startRefs.size === 0) {
+    // no context of the process does anything where a child starts
+    return
+  }
   const task = wholeOf(runner)
   const state = stateNow(task)
   const linked = parentState(state, selfOf(task))
@@ -43,7 +47,7 @@ export const childState = (): State => {
 
 /** The state that a task starts with, with maps of its own. Throws a `ForkError` where one cannot be made. */
 export const startedStateOf = (task: Task, state: State): State =>
-  startedState(state, { id: taskId, owner: task.owner, writer: task })
+  startRefs.size === 0 ? state : startedState(state, { id: taskId, owner: task.owner, writer: task })
 
 /** A state of a task in which a context is attached. */
 export const attachedState = (state: State, { seed, spec: { definition, ref }, tag }: Attaching, task: Task): State => {
@@ -64,17 +68,20 @@ export const makeTask = (state: State): Task => {
 /** A child of the running task; a task of its own where none is known. */
 export const startTask = (): Task => makeTask(childState())
 
+const isMergingRegion = (region: Region | undefined): region is Region =>
+  region !== undefined && isMerging(region.definition)
+
 /** Whether a state has contexts that merge. */
 export const merges = (state: State): boolean =>
   Array.from(state.locals).some(([ref, [[, value]]]) =>
-    mapRefs.has(ref) && markOf(value as Entries)?.region.definition.join === "merge"
+    mapRefs.has(ref) && isMergingRegion(markOf(value as Entries)?.region)
   )
 
 /** Hands on what a child that has succeeded changed in the contexts that merge. */
 export const mergeChild = (parent: Runner, child: State): void => {
   for (const [ref, [[, value]]] of child.locals) {
     const region = mapRefs.has(ref) ? markOf(value as Entries)?.region : undefined
-    if (region?.definition.join === "merge") {
+    if (isMergingRegion(region)) {
       ownBeforeWrite(parent)
       const holder = runners.holderOf(parent, { definition: region.definition, ref })
       const next = received(holder, value as Entries)

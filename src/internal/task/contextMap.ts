@@ -166,7 +166,7 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
     toObject: () => Object.fromEntries(allAt("toObject")),
     run<A>(entries: object, f: () => A): A {
       checkFunction("context.run", f, "context.run({ … }, () => { … })")
-      return runWithSeed(bagFromInput("context.run", entries), f)
+      return runWithSeed(bagFromInput("context.run", entries, definition.seed), f)
     },
     locally<A>(entries: object, f: () => A): A {
       checkFunction("context.locally", f, "context.locally({ … }, () => { … })")

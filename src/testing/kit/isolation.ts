@@ -92,7 +92,12 @@ export const testAt = (
   )
 }
 
-/** Runs a subject through its seeds. */
+/**
+ * Runs a subject through its seeds.
+ *
+ * @since 1.0.0
+ * @category testing
+ */
 export const isolationTest: {
   <Self = never, ROut = never>(
     subject: Subject<DefaultValues, Self | ROut>,

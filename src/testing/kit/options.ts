@@ -5,7 +5,12 @@ import * as Layer from "effect/Layer"
 import type * as Context from "../../Context.js"
 import type { AnyRequest, DefaultValues, RequestName, Storage, TestRequest } from "./request.js"
 
-/** Options of {@link isolationTest}. */
+/**
+ * Options of {@link isolationTest}.
+ *
+ * @since 1.0.0
+ * @category options
+ */
 export interface IsolationOptions<Self, Values, ROut> {
   /** The number of concurrent requests. Default: 200. */
   readonly requests?: number
@@ -35,7 +40,7 @@ export interface IsolationOptions<Self, Values, ROut> {
   readonly bridge?: boolean
   /** Puts back what the subject keeps outside of itself; called before each run, so that runs do not see each other. */
   readonly reset?: () => void | PromiseLike<void>
-  /** How long one run may take, and a tenth of it with nothing to do, in milliseconds. Default: 5,000. */
+  /** How long one run may work, and a tenth of it wait with nothing to do, in milliseconds. Default: 5,000. */
   readonly timeLimit?: number
 }
 
@@ -65,6 +70,9 @@ const makers = new WeakMap<AnySubject, () => AnySubject>()
 /**
  * A subject that is made anew for each run: what `make` makes besides (a cache, a queue, a semaphore) no run shares with
  * another. For state in a module, which no function can make anew, there is the option `reset`.
+ *
+ * @since 1.0.0
+ * @category testing
  */
 export const perRun = <S extends AnySubject>(make: () => S): S => {
   const subject = (() => {

@@ -3,13 +3,23 @@
  */
 import type { Trace } from "../trace/record.js"
 
-/** Who made a request go on, and through what. */
+/**
+ * Who made a request go on, and through what.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Wake {
   readonly by: string
   readonly via: string | undefined
 }
 
-/** A value that a request saw and that is another's. */
+/**
+ * A value that a request saw and that is another's.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Leak {
   readonly reader: string
   readonly owner: string
@@ -25,7 +35,12 @@ export interface Leak {
   readonly woken: Wake | undefined
 }
 
-/** What a request that does not end waits on, as far as it is known. */
+/**
+ * What a request that does not end waits on, as far as it is known.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Waits {
   readonly request: string
   /** The primitives of Effect, the innermost first, such as `a Semaphore` and `a Pool`; none for a callback of the user's. */
@@ -36,7 +51,12 @@ export interface Waits {
   readonly woken: Wake | undefined
 }
 
-/** How a run went wrong. */
+/**
+ * How a run went wrong.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export type Failure =
   | { readonly _tag: "Leak"; readonly leak: Leak; readonly requests: readonly [reader: number, owner: number] }
   | { readonly _tag: "Threw"; readonly request: number | undefined; readonly error: unknown }

@@ -8,7 +8,12 @@ import { encode } from "./plan.js"
 import type { Found } from "./search.js"
 import type { Failed } from "./shrink.js"
 
-/** How an isolation test went that found nothing. */
+/**
+ * How an isolation test went that found nothing.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface IsolationReport {
   readonly seeds: ReadonlyArray<number>
   readonly requests: number
@@ -18,7 +23,12 @@ export interface IsolationReport {
   readonly trace: ReadonlyArray<string>
 }
 
-/** What an isolation test found. */
+/**
+ * What an isolation test found.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface IsolationFinding {
   readonly seed: number
   readonly failure: Failure
@@ -33,7 +43,7 @@ export interface IsolationFinding {
   readonly state: Found["state"]
   /** The smallest run, a line a step. */
   readonly trace: ReadonlyArray<string>
-  /** The fibers of the smallest run: `await fibers.picture()` draws them. */
+  /** The fibers of the smallest run: `fibers.mermaid` draws them. */
   readonly fibers: Trace
   /** For the option of this name. */
   readonly replay: string
@@ -59,7 +69,12 @@ export const findingOf = (
   replay: encode(plan, /([^\s(]+):\d+:\d+\)?$/.exec(site ?? "")?.[1])
 })
 
-/** An isolation test failed: a request saw a value of another, the subject threw, or it got stuck. */
+/**
+ * An isolation test failed: a request saw a value of another, the subject threw, or it got stuck.
+ *
+ * @since 1.0.0
+ * @category errors
+ */
 export class IsolationError extends Error {
   override readonly name = "IsolationError"
   readonly _tag = "IsolationError"

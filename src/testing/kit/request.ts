@@ -3,7 +3,12 @@
  */
 import type * as Effect from "effect/Effect"
 
-/** What the values of a request are made from. */
+/**
+ * What the values of a request are made from.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface RequestName {
   readonly id: string
   readonly index: number
@@ -11,14 +16,24 @@ export interface RequestName {
   readonly mark: string
 }
 
-/** The values that a request has where the test does not say otherwise. */
+/**
+ * The values that a request has where the test does not say otherwise.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface DefaultValues {
   readonly request_id: string
   readonly user: string
   readonly tenant: string
 }
 
-/** What a subject is given: a request with values that no other request has. */
+/**
+ * What a subject is given: a request with values that no other request has.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface TestRequest<Values> {
   /** The request's name in reports, such as `r7`. */
   readonly id: string
@@ -39,12 +54,22 @@ export interface TestRequest<Values> {
 // A subject takes the values of its own type: `any` is what all of them take.
 export type AnyRequest = TestRequest<any>
 
-/** What an isolation test runs: an effect or an async handler, given a request. */
+/**
+ * What an isolation test runs: an effect or an async handler, given a request.
+ *
+ * @since 1.0.0
+ * @category types
+ */
 export type Subject<Values, R> = (
   request: TestRequest<Values>
 ) => Effect.Effect<unknown, unknown, R> | PromiseLike<unknown>
 
-/** An `AsyncLocalStorage`, of whatever library. */
+/**
+ * An `AsyncLocalStorage`, of whatever library.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Storage<A> {
   /** What the running code is in. */
   getStore(): A | undefined

@@ -2,7 +2,12 @@
  * What a trace is made of, and how it reads.
  */
 
-/** One thing that happened. */
+/**
+ * One thing that happened.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface TraceEvent {
   readonly kind: "fork" | "end" | "suspend" | "resume" | "join" | "attach" | "detach" | "set" | "delete" | "leak"
   /** The fiber that it happened to. */

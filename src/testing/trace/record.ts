@@ -8,26 +8,33 @@ import * as Option from "effect/Option"
 import * as internals from "../internals.js"
 import type { AnyFiber, Entries } from "../internals.js"
 import * as engine from "../world/engine.js"
-import { draw } from "./draw.js"
 import { lineOf } from "./event.js"
 import type { TraceEvent } from "./event.js"
 import { mermaidOf } from "./mermaid.js"
 import type { Waiting } from "./where.js"
 
-/** A recorded run. */
+/**
+ * A recorded run.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Trace {
   /** The fibers, in the order of their start. */
   readonly fibers: ReadonlyArray<string>
   readonly events: ReadonlyArray<TraceEvent>
   /** The events, a line each. */
   readonly text: string
-  /** The run as a Mermaid sequence diagram: text that draws itself in a pull request. */
+  /** The run as a Mermaid sequence diagram, one lane a fiber: text that draws itself in a pull request. */
   readonly mermaid: string
-  /** The run as an SVG picture, one lane a fiber. Needs the package `echarts`. */
-  readonly picture: () => Promise<string>
 }
 
-/** A run and its trace. */
+/**
+ * A run and its trace.
+ *
+ * @since 1.0.0
+ * @category models
+ */
 export interface Traced<A, E> {
   readonly exit: Exit.Exit<A, E>
   readonly trace: Trace
@@ -209,8 +216,7 @@ export class Recording implements engine.Recorder, engine.Interceptor {
       fibers,
       events,
       text: events.map(lineOf).join("\n"),
-      mermaid: mermaidOf(fibers, events),
-      picture: () => draw(fibers, events)
+      mermaid: mermaidOf(fibers, events)
     }
   }
 }
@@ -218,6 +224,9 @@ export class Recording implements engine.Recorder, engine.Interceptor {
 /**
  * Runs an effect and records what happens to its fibers: attach, fork, join, set, suspend, resume. Costs a look at the
  * context maps before every operation, so it is for tests and for finding out.
+ *
+ * @since 1.0.0
+ * @category testing
  */
 export const trace = <A, E, R>(effect: Effect.Effect<A, E, R>): Effect.Effect<Traced<A, E>, never, R> =>
   Effect.suspend(() => {
