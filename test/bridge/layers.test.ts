@@ -84,3 +84,30 @@ describe("a layer's fibers", () => {
     await runtime.dispose()
   })
 })
+
+describe("where the bridge is built", () => {
+  /** Whether a layer is built by the very fiber that its region is of. */
+  const isBuiltInRegion = (wire: (layer: Layer.Layer<never>) => Layer.Layer<never>) =>
+    Effect.withFiberRuntime<boolean>((region) => {
+      let isSame = false
+      const layer = Layer.effectDiscard(
+        Effect.withFiberRuntime((fiber) => Effect.sync(() => (isSame = fiber === region)))
+      )
+      return Effect.map(Effect.provide(Effect.void, wire(layer)), () => isSame)
+    })
+
+  // so nothing warns of it: the error says so where code of a fiber outside the bridge first runs
+  it("a layer cannot tell that it is beside others: mergeAll builds one alone in the same way", () => {
+    const other = Layer.scopedDiscard(Effect.forkScoped(Effect.never))
+    const built = {
+      alone: isBuiltInRegion((layer) => Layer.mergeAll(layer)),
+      beside: isBuiltInRegion((layer) => Layer.mergeAll(layer, other)),
+      // the bridge and its context side by side, under what uses them: as it should be
+      underOthers: isBuiltInRegion((layer) => Layer.provideMerge(other, Layer.mergeAll(layer, Layer.empty))),
+      under: isBuiltInRegion((layer) => Layer.provideMerge(other, layer))
+    }
+    return Effect.runPromise(Effect.all(built)).then((seen) =>
+      expect(seen).toEqual({ alone: false, beside: false, underOthers: false, under: true })
+    )
+  })
+})
