@@ -26,7 +26,7 @@ describe("a program of a finding", () => {
       for (const [, specifier] of text.matchAll(/from "(.*)"/g)) {
         expect(["effect", "./yields.js"]).toContain(specifier)
       }
-      expect(readFileSync(join(folder, "../guide/7-found-with-it.md"), "utf8")).toContain(`(../findings/${file})`)
+      expect(readFileSync(join(folder, "../guide/6-found-with-it.md"), "utf8")).toContain(`(../findings/${file})`)
     })
   }
 })
