@@ -8,7 +8,7 @@ import PQueue from "p-queue"
 import type { Servers } from "../servers/servers.js"
 import type { Measured } from "./run-scenario.js"
 
-const secondsPerScenario = 180
+const secondsPerScenario = 300
 
 const runProcess = (file: string, urls: Partial<Servers>): Promise<Measured> =>
   new Promise((resolve, reject) => {
