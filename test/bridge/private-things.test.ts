@@ -306,7 +306,9 @@ const onlyOn: Record<string, boolean> = {
 
 const namesIn = (text: string): ReadonlyArray<string> => Array.from(text.matchAll(/`([^`]+)`/g), ([, name]) => name!)
 
-const [, table = ""] = readFileSync(join(root, "CONTRIBUTING.md"), "utf8").split("### What is private in others")
+const [, table = ""] = /### What is private in others, and relied on\n([\s\S]*?)\n#/.exec(
+  readFileSync(join(root, "CONTRIBUTING.md"), "utf8")
+) ?? []
 const rows = table.split("\n").filter((line) => /^\| \w/.test(line)).map((line) => line.split("|")[1]!)
 
 const sourceOf = (file: string): string => readFileSync(join(root, "src", file), "utf8")
