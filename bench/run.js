@@ -14,7 +14,7 @@ import { amountOf, limitOf, valueOf, verdict, wordsOf } from "./verdict.js"
 
 const here = (path) => new URL(path, import.meta.url).pathname
 
-const suites = ["fiber", "layer", "bridge", "promise", "clsHooked", "http", "rpc", "memory", "concurrent", "leak"]
+const suites = ["fiber", "layer", "bridge", "promise", "clsHooked", "http", "rpc", "memory", "concurrent", "leak", "reach"]
 
 const args = process.argv.slice(2)
 const check = args.includes("--check")

@@ -1,8 +1,8 @@
 /**
  * Runs the isolation test on everything of ours that is concurrent: the examples and the demo's server (test/testing/
  * subjects.ts), and the core's own tests, each body as a handler (test/testing/runner.ts). 1,000 seeds in a row, or as
- * many as the first argument says; further arguments pick the subjects and test files whose name contains one. Fails when
- * anything is found, and when an exception in test/testing/not-requests.ts is no longer one.
+ * many as `AIOCONTEXT_SEEDS` says; arguments pick the subjects and test files whose name contains one. Fails when anything
+ * is found, and when an exception in test/testing/not-requests.ts is no longer one.
  */
 import Table from "cli-table3"
 import { fileURLToPath } from "node:url"
@@ -13,7 +13,8 @@ import type { AsRequests } from "../test/testing/runner.js"
 import { demo, subjects } from "../test/testing/subjects.js"
 import { onSources } from "../vitest.config.js"
 
-const [seeds = "1000", ...picked] = process.argv.slice(2)
+const picked = process.argv.slice(2)
+const seeds = process.env["AIOCONTEXT_SEEDS"] ??= "1000"
 
 const isPicked = (name: string): boolean => picked.length === 0 || picked.some((part) => name.includes(part))
 
@@ -40,7 +41,7 @@ const measure = async (name: string, test: () => ReturnType<typeof demo>): Promi
 const runSubjects = async (): Promise<void> => {
   for (const [name, subject] of Object.entries(subjects)) {
     if (isPicked(name)) {
-      await measure(name, () => subject({ requests: 6, seeds: Number(seeds) }))
+      await measure(name, () => subject({ requests: 6 }))
     }
   }
   if (picked.length === 0) {
@@ -60,7 +61,6 @@ interface Meta {
 }
 
 const runTests = async (): Promise<void> => {
-  process.env["ISOLATION_SEEDS"] = seeds
   const exceptions = new Set<string>()
   const files = new Map<string, Array<AsRequests>>()
   const report = (test: TestCase): void => {

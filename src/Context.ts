@@ -218,7 +218,36 @@ export interface Any {
 
 /**
  * A context: an Effect service tag whose members are the map. All members but `peek`, `dataOf`, `provide`, `layer`, `of` and
- * `ref` need the context in `R`, which `provide` and `layer` discharge.
+ * `ref` need the context in `R`, which `provide` and `layer` discharge. They fail with nothing but what is said of each.
+ * Reads and writes of a key are O(log n), under `"chain"` O(depth) besides; what looks at the whole map is O(n) there.
+ *
+ * @example
+ * ```ts
+ * import { Context } from "aiocontext"
+ * import { Effect } from "effect"
+ *
+ * class Cart extends Context.Tag("app/Cart")<Cart, {
+ *   readonly id: string
+ *   readonly items?: number
+ *   readonly note?: string
+ * }>() {}
+ *
+ * const program = Effect.gen(function*() {
+ *   yield* Cart.merge({ items: 1, note: "gift" })
+ *   yield* Cart.update("items", (items = 0) => items + 1)
+ *   console.log(yield* Cart.get("items"), yield* Cart.getOption("note")) // => 2 { _id: 'Option', _tag: 'Some', value: 'gift' }
+ *   console.log(yield* Cart.delete("note"), yield* Cart.has("note"), yield* Cart.get("note", "none")) // => true false none
+ *   const error = yield* Effect.flip(Cart.getOrFail("note"))
+ *   console.log(error._tag, error.key) // => KeyNotFoundError note
+ *
+ *   const before = yield* Cart.snapshot
+ *   yield* Cart.get("items").pipe(Cart.locally({ items: 9 }), Effect.map((items) => console.log(items))) // => 9
+ *   yield* Cart.clear
+ *   console.log(yield* Cart.size, yield* Cart.keys, yield* before.run(Cart.get("items"))) // => 1 [ 'id' ] 2
+ * })
+ *
+ * await Effect.runPromise(program.pipe(Cart.provide({ id: "c-1" })))
+ * ```
  *
  * @since 1.0.0
  * @category models
@@ -239,7 +268,7 @@ export interface TagClass<Self, Id extends string, Shape, Seed = Shape>
     /** The value of a key, or the fallback where it is absent. A stored `undefined` is present. */
     <K extends Key<Shape>, B>(key: K, fallback: B): Effect.Effect<Value<Shape, K> | B, never, Self>
   }
-  /** The value of a key, if it is there. */
+  /** The value of a key, if it is there: tells a stored `undefined` from an absent key. */
   readonly getOption: <K extends Key<Shape>>(key: K) => Effect.Effect<Option.Option<Value<Shape, K>>, never, Self>
   /** The value of a key; fails with {@link KeyNotFoundError} where it is absent. */
   readonly getOrFail: <K extends Key<Shape>>(key: K) => Effect.Effect<Value<Shape, K>, KeyNotFoundError, Self>
@@ -247,42 +276,42 @@ export interface TagClass<Self, Id extends string, Shape, Seed = Shape>
   readonly peek: <K extends Key<Shape>>(key: K) => Effect.Effect<Option.Option<Value<Shape, K>>>
   /** Sets a key, in O(log n): the cost does not grow with the map as that of `FiberRef.update` does. */
   readonly set: <K extends Key<Shape>>(key: K, value: Value<Shape, K>) => Effect.Effect<void, never, Self>
-  /** Sets several keys. */
+  /** Sets several keys at once, in O(log n) for each. */
   readonly merge: (entries: Partial<Shape>) => Effect.Effect<void, never, Self>
-  /** Sets a key to what `f` makes of what `get(key)` gives. */
+  /** Sets a key to what `f` makes of what `get(key)` gives. What `f` throws is a defect, and nothing is set. */
   readonly update: <K extends Key<Shape>>(
     key: K,
     f: (value: Shape[K]) => Value<Shape, K>
   ) => Effect.Effect<void, never, Self>
-  /** Removes an optional key; `true` if it was there. */
+  /** Removes an optional key; `true` if it was there. A required one is a type error. */
   readonly delete: <K extends Key<Shape>>(key: Deletable<Shape, K>) => Effect.Effect<boolean, never, Self>
-  /** Whether a key is there. */
+  /** Whether a key is there, a stored `undefined` too. */
   readonly has: (key: Key<Shape>) => Effect.Effect<boolean, never, Self>
-  /** The number of keys. */
+  /** The number of keys. O(1). */
   readonly size: Effect.Effect<number, never, Self>
-  /** The keys, in no particular order. */
+  /** The keys, in no particular order. O(n). */
   readonly keys: Effect.Effect<ReadonlyArray<Key<Shape>>, never, Self>
-  /** The entries, in no particular order: each key with a value of its own type. */
+  /** The entries, in no particular order: each key with a value of its own type. O(n). */
   readonly entries: Effect.Effect<ReadonlyArray<Entry<Shape>>, never, Self>
   /** Removes the optional keys: see {@link Options.required}. The ready-made `Ctx` loses all. */
   readonly clear: Effect.Effect<void, never, Self>
   /** The map as it is now. O(1), except under `"chain"`. */
   readonly data: Effect.Effect<Entries, never, Self>
-  /** The map of any fiber, running or done; fails where the context is not attached to it. */
+  /** The map of any fiber, running or done. O(1). Fails with {@link NotAttachedError} where it is not attached to it. */
   readonly dataOf: (fiber: AnyFiber) => Effect.Effect<Entries, NotAttachedError>
-  /** The map as it is now, to run effects with later. */
+  /** The map as it is now, to run effects with later. O(1); holds the map for as long as it is held. */
   readonly snapshot: Effect.Effect<Snapshot<Self>, never, Self>
-  /** Sets entries for a region; each of those keys has its former value after it, however the region ends. */
+  /** Sets entries for a region; each key has its former value after it, however it ends. O(log n) a key, twice. */
   readonly locally: {
     (entries: Partial<Shape>): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, R | Self>
     <A, E, R>(effect: Effect.Effect<A, E, R>, entries: Partial<Shape>): Effect.Effect<A, E, R | Self>
   }
-  /** Attaches the context to an effect, with these entries. Builds no layer: the path for a request. */
+  /** Attaches the context to an effect, with these entries. Builds no layer: the path for a request. O(entries). */
   readonly provide: {
     (entries: Seed): <A, E, R>(effect: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Self>>
     <A, E, R>(effect: Effect.Effect<A, E, R>, entries: Seed): Effect.Effect<A, E, Exclude<R, Self>>
   }
-  /** A layer that attaches the context with these entries. */
+  /** A layer that attaches the context with these entries. Costs what a layer costs: many times a `provide`. */
   readonly layer: (entries: Seed) => Layer.Layer<Self>
   /**
    * The service itself, with these entries: for `Effect.provideService`, `Layer.succeed` and a middleware that provides the

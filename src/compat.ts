@@ -115,7 +115,28 @@ export interface RuntimeOptions<R> extends RunOptions {
  *
  * All members but `peek`, `attached` and `run` throw where there is no map: `NoTaskError` outside every task,
  * `BridgeError` in a fiber outside {@link layer}, `NotAttachedError` in a task that the context is not attached
- * to.
+ * to. A read takes a few nanoseconds, a write in a promise task too; in a fiber's code a write is one of the fiber's own.
+ *
+ * @example
+ * ```ts
+ * import { compat, Context, KeyNotFoundError } from "aiocontext"
+ *
+ * class Cart extends Context.Tag("app/Cart")<Cart, { readonly id: string; readonly items?: number }>() {}
+ * const cart = compat.make(Cart)
+ *
+ * console.log(cart.attached, cart.peek("id", "none")) // => false none
+ * cart.run({ id: "c-1" }, () => {
+ *   cart.set("items", 2)
+ *   console.log(cart.get("items"), cart.has("items"), cart.size) // => 2 true 2
+ *   console.log(cart.locally({ items: 9 }, () => cart.get("items")), cart.toObject().items) // => 9 2
+ *   console.log(cart.delete("items"), cart.get("items", 0), [...cart.keys()]) // => true 0 [ 'id' ]
+ *   try {
+ *     cart.getOrThrow("items")
+ *   } catch (error) {
+ *     console.log(error instanceof KeyNotFoundError) // => true
+ *   }
+ * })
+ * ```
  *
  * @since 1.0.0
  * @category models
@@ -135,15 +156,15 @@ export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.
   readonly attached: boolean
   /** Sets a key. A fiber that waits for this code sees it as soon as it goes on. */
   set<K extends Context.Key<Shape>>(key: K, value: Context.Value<Shape, K>): void
-  /** Whether a key is there. */
+  /** Whether a key is there, a stored `undefined` too. */
   has(key: Context.Key<Shape>): boolean
   /** Removes an optional key; `true` if it was there. */
   delete<K extends Context.Key<Shape>>(key: Context.Deletable<Shape, K>): boolean
-  /** Removes the optional keys, as the tag's `clear` does. */
+  /** Removes the optional keys, as the tag's `clear` does: `Options.required` says which those are. */
   clear(): void
   /** The number of keys. */
   readonly size: number
-  /** The keys of this moment, in no particular order. */
+  /** The keys of this moment, in no particular order. O(n), as all that goes through the map. */
   keys(): IterableIterator<Context.Key<Shape>>
   /** The values of this moment, in the order of `keys`. */
   values(): IterableIterator<Shape[Context.Key<Shape>]>
@@ -157,7 +178,7 @@ export interface ContextMap<Self, Shape, Seed = Shape> extends Iterable<Context.
   run<A>(entries: Seed, f: () => A): A
   /** Runs code as a child of this task, with these entries added to the map that is there. */
   locally<A>(entries: Partial<Shape>, f: () => A): A
-  /** Runs an effect that needs the context, as a child of this task. */
+  /** Runs an effect that needs the context, as a child of this task. Rejects as Effect's own `runPromise` does. */
   runPromise<A, E>(effect: Effect.Effect<A, E, Self>, options?: RunOptions): Promise<A>
   /** Runs an effect that needs the context and the services of a runtime: the one line of a handler in Express. */
   runPromise<A, E, R>(effect: Effect.Effect<A, E, Self | R>, options: RuntimeOptions<R>): Promise<A>

@@ -64,6 +64,16 @@ await suite([
     base: bare
   }),
   ratio({
+    id: "http-reach",
+    what: "`propagation/HttpServer`: four keys by policy and schema, trust, echo",
+    against: "the same server with the context provided by hand, and nothing checked",
+    unit: "requests/s",
+    sample: perSecond,
+    rounds,
+    ours: await serve("platform", "reach"),
+    base: await serve("platform", "reachByHand")
+  }),
+  ratio({
     id: "http-hand-written",
     what: "the same, hand-written `http` server with `context.run`",
     against: "with bare `als.run`",

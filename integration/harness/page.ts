@@ -24,7 +24,7 @@ callback and in every event. It fails where a result is another one than this pa
 - **With the bridge**: the same under \`compat.layer\`; the storage and the context's map both have to have the id.
 
 *Lost* means that there was no id, *mixed* that there was one of another request. A cell names the places; all others of its
-library were kept.
+library were kept. A cell of one word is about all places.
 
 | library | versions | ${heads.join(" | ")} |
 | --- | --- | --- | --- | --- | --- |
@@ -32,8 +32,9 @@ ${finished.map(pageRow).join("\n")}
 
 ## Why, and the line that mends it
 
-Effect alone mixes nearly all of what follows a wake-up: a fiber goes on in the async context of whoever woke it. What
-else is not kept, and why:
+Effect alone mixes nearly all of what follows a wake-up: a fiber goes on in the async context of whoever woke it. The rest
+has reasons of its own. Where the bridge does not keep a value, no way of these does: Node itself has lost it by then, and the line
+named here keeps it, which the same program checks.
 
 ${finished.flatMap(pageNotes).join("\n")}
 `

@@ -13,8 +13,7 @@ const secondsPerScenario = 180
 const runProcess = (file: string, urls: Partial<Servers>): Promise<Measured> =>
   new Promise((resolve, reject) => {
     const started = performance.now()
-    const child = fork(join(import.meta.dirname, "child.ts"), [file, JSON.stringify(urls)], {
-      execArgv: ["--import", "tsx"],
+    const child = fork(join(import.meta.dirname, "child.js"), [file, JSON.stringify(urls)], {
       stdio: ["ignore", "pipe", "pipe", "ipc"]
     })
     const output: Array<string> = []

@@ -61,7 +61,7 @@ const cellsOf = (measured: Measured, show: (group: Group) => string): ReadonlyAr
       : groups.filter(({ result }) => result !== "kept").map(show).join("\n")
   })
 
-const named = (places: ReadonlyArray<string>): string => places.length === 0 ? "" : `: ${places.join(", ")}`
+const named = (places: ReadonlyArray<string>): string => places.length === 0 ? "" : `: ${places.join("; ")}`
 
 /** A row with figures. */
 export const terminalRow = ({ measured, scenario }: Finished): ReadonlyArray<string> => [
@@ -82,8 +82,16 @@ export const pageRow = ({ measured, scenario }: Finished): string => {
   return `| ${row.map((cell) => escaped(cell.replaceAll("\n", "<br>"))).join(" | ")} |`
 }
 
-/** Why a library's values do not stay, and the line that mends it. */
-export const pageNotes = ({ scenario }: Finished): ReadonlyArray<string> =>
-  Object.entries(scenario.expected).map(([place, { mend, why }]) =>
-    `- ${scenario.library}, ${place}: ${why}.${mend === undefined ? "" : ` With the bridge: \`${mend}\`.`}`
-  )
+/** Why a library's values do not stay, and the line that mends it: a line for all places with the same reason. */
+export const pageNotes = ({ scenario }: Finished): ReadonlyArray<string> => {
+  const expected = Object.entries(scenario.expected)
+  const reasons = Array.from(new Set(expected.map(([, { why }]) => why)))
+  return reasons.map((reason) => {
+    const alike = expected.filter(([, { why }]) => why === reason)
+    const [mend] = alike.flatMap(([, { mend }]) => mend ?? [])
+    const places = alike.map(([place]) => place).join("; ")
+    return `- **${scenario.library}**, ${places}: ${reason}.${
+      mend === undefined ? "" : ` With the bridge: \`${mend}\`.`
+    }`
+  })
+}

@@ -78,6 +78,8 @@ export interface Scenario {
   readonly packages: ReadonlyArray<string>
   readonly needs?: keyof Servers
   readonly start: (tools: Tools) => Started | Promise<Started>
+  /** What Effect alone finds once woken, where that is not an id of another request: those had lost theirs. */
+  readonly wokenBy?: Result
   readonly expected: Readonly<Record<string, Expectation>>
 }
 

@@ -2,6 +2,7 @@ import Bottleneck from "bottleneck"
 import { Effect } from "effect"
 import { setImmediate } from "node:timers/promises"
 import type { Check, Scenario } from "../harness/scenario.js"
+import { everywhere } from "../harness/scenario.js"
 
 export const scenario: Scenario = {
   library: "Bottleneck",
@@ -28,5 +29,12 @@ export const scenario: Scenario = {
       stop: () => limiter.disconnect()
     }
   },
-  expected: {}
+  expected: {
+    "in a task": {
+      ...everywhere("mixed"),
+      why: "it is started by the request whose task has ended",
+      mend: "limiter.schedule(compat.bind(task))"
+    },
+    "in a task after an await": { ...everywhere("mixed"), why: "the task goes on where it was started" }
+  }
 }

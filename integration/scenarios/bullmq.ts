@@ -31,7 +31,11 @@ export const scenario: Scenario = {
       },
       { connection, concurrency: 20 }
     )
-    worker.on("completed", ({ data: { id } }) => checkOf(id)("in a listener of completed"))
+    worker.on("completed", ({ data: { id } }) => {
+      const check = checkOf(id)
+      check("in a listener of completed")
+      enter(id, () => check("in a listener of completed that enters what the data says"))
+    })
     await events.waitUntilReady()
     return {
       request: (id) =>

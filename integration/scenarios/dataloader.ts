@@ -16,7 +16,7 @@ export const scenario: Scenario = {
     // one for all requests, which mixes by design: what is usual is one for each request
     const shared = new DataLoader<Key, string>(async (keys) => {
       keys.forEach(({ check }) => check("in a batch of all requests"))
-      keys.forEach(({ atLoad, check }) => atLoad(() => check("in a batch of all requests, with what the key has kept")))
+      keys.forEach(({ atLoad, check }) => atLoad(() => check("in a batch of all requests, bound with the key")))
       await setImmediate()
       return keys.map(({ check }) => check.id)
     })
@@ -30,19 +30,17 @@ export const scenario: Scenario = {
     const loadShared = (check: Check) => shared.load({ check, atLoad: bind((f: () => void) => f()) })
     return {
       promises: async (check) => {
-        const own = makeLoader()
-        await own.load(check)
-        check("after a load")
         await loadShared(check)
         check("after a load of a batch of all requests")
+        await makeLoader().load(check)
+        check("after a load")
       },
       effects: (check) =>
         Effect.gen(function*() {
-          const own = makeLoader()
-          yield* Effect.promise(() => own.load(check))
-          check("after a load")
           yield* Effect.promise(() => loadShared(check))
           check("after a load of a batch of all requests")
+          yield* Effect.promise(() => makeLoader().load(check))
+          check("after a load")
         }),
       stop: () => {}
     }

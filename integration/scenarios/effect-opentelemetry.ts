@@ -20,15 +20,24 @@ const register = (): void => {
 
 const activeId = (): unknown => (trace.getActiveSpan() as Partial<ReadableSpan> | undefined)?.attributes?.["request_id"]
 
+const spanPlaces = [
+  "in a line, the active span",
+  "in promise code, the active span",
+  "in promise code after an await, the active span",
+  "in a line after an await, the active span",
+  "above a span of promise code"
+]
+
 export const scenario: Scenario = {
   library: "@effect/opentelemetry",
   packages: ["@effect/opentelemetry", "@opentelemetry/sdk-trace-node"],
-  start: ({ layer }) => {
+  start: async ({ layer }) => {
     register()
     exporter.reset()
     const works: Array<Check> = []
     const tracing = Tracer.layerGlobal.pipe(Layer.provide(Resource.layer({ serviceName: "orders" })))
     const runtime = ManagedRuntime.make(Layer.provideMerge(tracing, layer))
+    await runtime.runtime()
     const tracer = trace.getTracer("orders")
 
     /** Promise code with a span of its own. */
@@ -71,5 +80,7 @@ export const scenario: Scenario = {
       }
     }
   },
-  expected: {}
+  expected: Object.fromEntries(
+    spanPlaces.map((place) => [place, { woken: "kept", why: "the tracer sets the fiber's span before each operation" }])
+  )
 }

@@ -4,13 +4,24 @@ import { Effect, Layer, ManagedRuntime, Redacted, Stream } from "effect"
 import { Pool } from "pg"
 import type { Scenario } from "../harness/scenario.js"
 
+const afterQueries = [
+  "after a query",
+  "in a transaction",
+  "in a transaction after a query",
+  "after a transaction",
+  "in a stream",
+  "after a stream"
+]
+
 export const scenario: Scenario = {
   library: "@effect/sql-pg",
   packages: ["@effect/sql-pg", "@effect/sql"],
   needs: "postgres",
-  start: ({ layer, servers }) => {
+  start: async ({ layer, servers }) => {
     const client = PgClient.layer({ url: Redacted.make(servers.postgres), maxConnections: 4 })
     const runtime = ManagedRuntime.make(Layer.provideMerge(client, layer))
+    // at boot: requests that waited for the one which builds it would be woken by that one
+    await runtime.runtime()
     // promise code cannot use it: there the same is done with what it is made of
     const pool = new Pool({ connectionString: servers.postgres, max: 4 })
     return {
@@ -50,5 +61,10 @@ export const scenario: Scenario = {
       }
     }
   },
-  expected: {}
+  expected: Object.fromEntries(
+    afterQueries.map((place) => [
+      place,
+      { effect: "mixed", why: "the connection answers, and the fiber goes on in its async context" }
+    ])
+  )
 }

@@ -7,7 +7,7 @@ import { work } from "../harness/work.js"
 export const scenario: Scenario = {
   library: "Express",
   packages: ["express"],
-  start: async ({ checkOf, enter, run }) => {
+  start: async ({ bind, checkOf, enter, run }) => {
     const app = express()
     app.use((request, _, next) => enter(request.get("x-request-id")!, next))
     app.use(express.json())
@@ -15,6 +15,7 @@ export const scenario: Scenario = {
       const check = checkOf(request.get("x-request-id")!)
       check("in a middleware")
       response.on("finish", () => check("in a listener of finish"))
+      response.on("finish", bind(() => check("in a bound listener of finish")))
       next()
     })
     app.post("/", async (request, response) => {

@@ -3,6 +3,7 @@ import { Effect } from "effect"
 import Fastify from "fastify"
 import { post } from "../harness/http.js"
 import type { Scenario } from "../harness/scenario.js"
+import { everywhere } from "../harness/scenario.js"
 import { work } from "../harness/work.js"
 
 declare module "@fastify/request-context" {
@@ -24,6 +25,12 @@ export const scenario: Scenario = {
       enter(idOf(request), next)
     })
     app.addHook("preParsing", async (request) => checkOf(idOf(request))("in the hook preParsing"))
+    app.addHook("preValidation", async (request) => {
+      const check = checkOf(idOf(request))
+      check("in the hook preValidation")
+      check.saw("in the hook preValidation, requestContext", requestContext.get("id"))
+    })
+    app.addHook("preValidation", (request, _, next) => enter(idOf(request), next))
     app.addHook("preHandler", async (request) => checkOf(idOf(request))("in the hook preHandler"))
     app.addHook("onSend", async (request) => checkOf(idOf(request))("in the hook onSend"))
     app.addHook("onResponse", async (request) => checkOf(idOf(request))("in the hook onResponse"))
@@ -45,5 +52,11 @@ export const scenario: Scenario = {
     const url = await app.listen({ port: 0, host: "127.0.0.1" })
     return { request: (id) => post(url, id), stop: () => app.close() }
   },
-  expected: {}
+  expected: {
+    "in the hook preValidation": {
+      ...everywhere("lost"),
+      why: "the body has been read in between, by the connection",
+      mend: "app.addHook(\"preValidation\", (req, reply, next) => request.run({ request_id: req.id }, next))"
+    }
+  }
 }

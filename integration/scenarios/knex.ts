@@ -22,9 +22,6 @@ export const scenario: Scenario = {
         check("after a query")
         await inTransaction(check)
         check("after a transaction")
-        for await (const _ of select(check).stream()) {
-          check("in a loop over a stream")
-        }
       },
       effects: (check) =>
         Effect.gen(function*() {
@@ -33,11 +30,6 @@ export const scenario: Scenario = {
           check("after a query")
           yield* Effect.tryPromise(() => inTransaction(check))
           check("after a transaction")
-          yield* Effect.tryPromise(async () => {
-            for await (const _ of select(check).stream()) {
-              check("in a loop over a stream")
-            }
-          })
         }),
       stop: () => database.destroy()
     }

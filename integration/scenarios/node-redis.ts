@@ -62,12 +62,13 @@ export const scenario: Scenario = {
       }
     }
   },
+  wokenBy: "lost",
   expected: {
     "in a listener of messages": {
       ...everywhere("lost"),
       why: "the connection calls it, which was opened outside every request",
       mend: "subscriber.subscribe(channel, compat.bind(listener))"
     },
-    "after a message": { effect: "lost", woken: "lost", why: "the fiber goes on where the listener was called" }
+    "after a message": { effect: "lost", why: "the fiber goes on where the listener was called" }
   }
 }

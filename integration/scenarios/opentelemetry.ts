@@ -105,8 +105,9 @@ export const scenario: Scenario = {
           if (values !== undefined) {
             works[Number(values[0])]!.saw("above the span of pg", id)
           }
-          const called = /\/other\/(\d+)/.exec(String(span.attributes["url.full"] ?? span.attributes["http.target"]))
-            ?.[1]
+          const [called] = Object.values(span.attributes).flatMap((value) =>
+            /\/other\/(\d+)/.exec(String(value))?.[1] ?? []
+          )
           if (called !== undefined) {
             const side = span.instrumentationScope.name.includes("undici") ? "undici" : "the server it called"
             works[Number(called)]!.saw(`above the span of ${side}`, id)

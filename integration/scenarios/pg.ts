@@ -107,21 +107,23 @@ export const scenario: Scenario = {
       }
     }
   },
+  wokenBy: "lost",
   expected: {
     "in a callback": {
       ...everywhere("mixed"),
       why: "the connection calls it, in the async context of the request that opened it",
       mend: "pool.query(text, values, compat.bind(callback))"
     },
-    "after a callback": { effect: "mixed", why: "the fiber goes on where the callback was called" },
+    "after a callback": { effect: "mixed", woken: "mixed", why: "the fiber goes on where the callback was called" },
     "in a listener of notifications": {
       ...everywhere("lost"),
       why: "the connection calls it, which was opened outside every request",
       mend: "client.on(\"notification\", compat.bind(listener))"
     },
-    "after a notification": { effect: "lost", woken: "lost", why: "the fiber goes on where the listener was called" },
+    "after a notification": { effect: "lost", why: "the fiber goes on where the listener was called" },
     "in a bound listener of notifications": {
       effect: "mixed",
+      woken: "mixed",
       why: "it is bound where the fiber went on after the callback"
     }
   }

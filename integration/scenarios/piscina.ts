@@ -2,15 +2,12 @@ import { Effect } from "effect"
 import { Piscina } from "piscina"
 import type { Scenario } from "../harness/scenario.js"
 
-// a worker has no storage of its main thread: what it needs is in its argument
-const worker = `data:text/javascript,${encodeURIComponent("export default ({ id }) => id")}`
-
 export const scenario: Scenario = {
   library: "Piscina",
   packages: ["piscina"],
   start: ({ currentId }) => {
-    const pool = new Piscina({ filename: worker, maxThreads: 2 })
-    const calculate = () => pool.run({ id: currentId() ?? null })
+    const pool = new Piscina({ filename: new URL("../workers/echo.js", import.meta.url).href, maxThreads: 2 })
+    const calculate = () => pool.run({ id: currentId() })
     return {
       promises: async (check) => {
         check("before a run")

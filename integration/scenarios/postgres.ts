@@ -1,6 +1,7 @@
 import { Effect } from "effect"
 import postgres from "postgres"
 import type { Check, Scenario } from "../harness/scenario.js"
+import { everywhere } from "../harness/scenario.js"
 
 export const scenario: Scenario = {
   library: "postgres.js",
@@ -61,5 +62,13 @@ export const scenario: Scenario = {
       stop: () => sql.end()
     }
   },
-  expected: {}
+  wokenBy: "lost",
+  expected: {
+    "in a listener of notifications": {
+      ...everywhere("lost"),
+      why: "the connection calls it, which was opened outside every request",
+      mend: "sql.listen(channel, compat.bind(listener))"
+    },
+    "after a notification": { effect: "lost", why: "the fiber goes on where the listener was called" }
+  }
 }

@@ -94,18 +94,17 @@ export const telemetry = <Self, Id extends string, Shape, Seed>(
 ): Telemetry => {
   const { inner = silent, keys, seed } = options
   const { contextManager, meter, tracer } = inner
-  const plan = planOf(tag)
-  const written = only(plan, keys)
+  const plan = only(planOf(tag), keys)
   const map = compat.make(tag)
   const run = compat.make(Run)
 
   const carrierHere = (): Carrier =>
-    run.peek("isOver") ? {} : write(written, (key) => map.peek(key as Context.Key<Shape>), "trusted")
+    run.peek("isOver") ? {} : write(plan, (key) => map.peek(key as Context.Key<Shape>), "trusted")
 
   const seeded = (carrier: unknown): Seed => {
     const { entries, errors } = Propagation.decode(tag, carrier as Propagation.Source)
     count(errors)
-    return plan.seed(seed(entries) as object) as Seed
+    return seed(entries)
   }
 
   return {

@@ -2,8 +2,26 @@
  * What the guide advises where Effect has a defect: no yield makes these go wrong.
  */
 import { describe, expect, it } from "@effect/vitest"
-import { Effect, Fiber, Pool, Queue, RcMap, ScopedCache } from "effect"
+import {
+  Duration,
+  Effect,
+  Fiber,
+  Pool,
+  Queue,
+  RcMap,
+  RcRef,
+  Request,
+  RequestResolver,
+  ScopedCache,
+  Stream
+} from "effect"
 import { hangs, places } from "../../docs/findings/yields.js"
+
+class GetName extends Request.TaggedClass("GetName")<string, never, { readonly id: number }> {}
+
+const names = RequestResolver.makeBatched((requests: ReadonlyArray<GetName>) =>
+  Effect.forEach(requests, (request) => Request.succeed(request, "ann"), { discard: true })
+)
 
 const programs: Record<string, Effect.Effect<boolean>> = {
   "a Pool behind a semaphore": Effect.scoped(Effect.gen(function*() {
@@ -34,6 +52,35 @@ const programs: Record<string, Effect.Effect<boolean>> = {
     yield* Effect.forkDaemon(Queue.offer(queue, "a message"))
     return yield* hangs(taker.await)
   }),
+  "a stream of a Queue in the place of a Mailbox": Effect.gen(function*() {
+    const queue = yield* Queue.unbounded<string>()
+    const reader = yield* Effect.forkDaemon(Stream.runHead(Stream.fromQueue(queue)))
+    const turns = Effect.repeatN(Effect.yieldNow(), 1)
+    yield* Effect.forkDaemon(Effect.zipRight(turns, Queue.offer(queue, "a message")))
+    return yield* hangs(reader.await)
+  }),
+  "an RcRef that keeps its resource": Effect.scoped(Effect.gen(function*() {
+    let open = 0
+    let most = 0
+    const acquire = Effect.acquireRelease(
+      Effect.sync(() => void (most = Math.max(most, ++open))),
+      () => Effect.sync(() => void open--)
+    )
+    const ref = yield* RcRef.make({ acquire, idleTimeToLive: Duration.infinity })
+    const use = Effect.scoped(RcRef.get(ref))
+    yield* Effect.all([use, use], { concurrency: "unbounded" })
+    return most > 1
+  })),
+  "a cached request that cannot be interrupted": Effect.gen(function*() {
+    const cache = yield* Request.makeCache({ capacity: 10, timeToLive: "1 minute" })
+    const name = Effect.uninterruptible(Effect.request(new GetName({ id: 1 }), names)).pipe(
+      Effect.withRequestCaching(true),
+      Effect.withRequestCache(cache)
+    )
+    const first = yield* Effect.forkDaemon(name)
+    yield* (yield* Effect.forkDaemon(Fiber.interrupt(first))).await
+    return yield* hangs(name)
+  }),
   "a ScopedCache with room for all keys": Effect.scoped(Effect.gen(function*() {
     const open = (it: { open: boolean }) =>
       Effect.acquireRelease(Effect.succeed(it), () => Effect.sync(() => void (it.open = false)))
@@ -51,7 +98,7 @@ const programs: Record<string, Effect.Effect<boolean>> = {
   }))
 }
 
-describe.sequential("no yield breaks", { timeout: 60_000 }, () => {
+describe.sequential("no yield breaks", { timeout: 240_000 }, () => {
   for (const [name, program] of Object.entries(programs)) {
     it(name, async () => {
       expect(await places(program, 900)).toEqual([])

@@ -6,7 +6,7 @@ import { runSource } from "../support.js"
 import { demo, subjects } from "./subjects.js"
 
 // npm run test:isolation goes through 1,000 seeds of each
-describe.sequential("the kit finds nothing in", { timeout: 60_000 }, () => {
+describe.sequential("the kit finds nothing in", { timeout: 240_000 }, () => {
   for (const [name, subject] of Object.entries(subjects)) {
     it(name, async () => {
       const report = await subject({ requests: 12, seeds: [1, 2, 3, 4, 5, 6] })
@@ -20,7 +20,7 @@ describe.sequential("the kit finds nothing in", { timeout: 60_000 }, () => {
   })
 })
 
-describe.sequential("the same seed", { timeout: 60_000 }, () => {
+describe.sequential("the same seed", { timeout: 240_000 }, () => {
   const digest = (trace: ReadonlyArray<string>) => createHash("sha256").update(trace.join("\n")).digest("hex")
 
   it("gives the same trace, byte for byte, and another seed another one", async () => {

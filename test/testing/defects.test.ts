@@ -24,7 +24,7 @@ class Request extends Context.Tag("test/defects/Request")<Request, {
 }>() {}
 const request = compat.make(Request)
 
-describe.sequential("the kit finds", { timeout: 30_000 }, () => {
+describe.sequential("the kit finds", { timeout: 240_000 }, () => {
   it("a handler that keeps its value in a module variable", async () => {
     let current = ""
     const handler = (user: string) =>

@@ -43,7 +43,6 @@ interface Subject {
 Object.assign(it, { effect: it.live, scoped: it.scopedLive })
 
 const copies = 2
-const seeds = Number(process.env["ISOLATION_SEEDS"])
 const storage = new AsyncLocalStorage<unknown>()
 
 const culpritsOf = (error: unknown, subjects: ReadonlyArray<Subject>): ReadonlyArray<Subject> => {
@@ -64,7 +63,6 @@ const runAll = async (subjects: ReadonlyArray<Subject>): Promise<void> => {
       return observe(storage.getStore())
     }, {
       requests,
-      seeds,
       storages: [storage],
       timeLimit: 60_000,
       // the promises of `expect(…).rejects`, which each test awaits

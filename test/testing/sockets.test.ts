@@ -1,5 +1,5 @@
 /**
- * Whole servers as subjects, through real sockets: a handler of Express's shape, and an `HttpApp`. What comes through a
+ * Whole servers as subjects, through real sockets: an Express app, and an `HttpApp`. What comes through a
  * socket is the machine's to order, so a finding is not shrunk by much; it is found all the same, and what is clean passes.
  */
 import { HttpApp, HttpServerRequest, HttpServerResponse } from "@effect/platform"
@@ -8,11 +8,15 @@ import { compat, Context } from "aiocontext"
 import { isolationTest } from "aiocontext/testing"
 import type { DefaultValues, TestRequest } from "aiocontext/testing"
 import { Effect } from "effect"
-import { createServer } from "node:http"
+import { once } from "node:events"
 import type { IncomingMessage, Server, ServerResponse } from "node:http"
+import { createRequire } from "node:module"
 import type { AddressInfo } from "node:net"
 import { setTimeout as sleep } from "node:timers/promises"
 import { errorOf } from "./errors.js"
+
+// it has no types of its own
+const express = createRequire(import.meta.url)("express")
 
 class Request extends Context.Tag("test/sockets/Request")<Request, { readonly user: string }>() {}
 const request = compat.make(Request)
@@ -20,11 +24,13 @@ const request = compat.make(Request)
 const servers: Array<Server> = []
 afterAll(() => servers.forEach((server) => server.close()))
 
-/** Serves on a port of its own; gives what asks it as a user. */
+/** An Express app on a port of its own; gives what asks it as a user. */
 const serve = async (handler: (request: IncomingMessage, response: ServerResponse) => unknown) => {
-  const server = createServer((request, response) => void handler(request, response))
+  const app = express()
+  app.get("/", handler)
+  const server: Server = app.listen(0, "127.0.0.1")
   servers.push(server)
-  await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve))
+  await once(server, "listening")
   const { port } = server.address() as AddressInfo
   return async ({ values }: TestRequest<DefaultValues>) => {
     const response = await fetch(`http://127.0.0.1:${port}/`, { headers: { "x-user": values.user } })
@@ -42,8 +48,8 @@ const work = async (user: () => string): Promise<string> => {
 
 const extent = { requests: 10, seeds: 5 }
 
-describe.sequential("through sockets", { timeout: 60_000 }, () => {
-  it("the handler of an Express app that keeps its user in the module is found", async ({ expect }) => {
+describe.sequential("through sockets", { timeout: 240_000 }, () => {
+  it("an Express app that keeps its user in the module is found", async ({ expect }) => {
     let user = ""
     const ask = await serve(async (request, response) => {
       user = userOf(request)
@@ -53,7 +59,7 @@ describe.sequential("through sockets", { timeout: 60_000 }, () => {
     expect([leak?.key, leak?.seen]).toEqual(["user", "in what it returned"])
   })
 
-  it("the handler of an Express app that runs in a context of its own is clean", async ({ expect }) => {
+  it("an Express app that runs in a context of its own is clean", async ({ expect }) => {
     const ask = await serve((incoming, response) =>
       request.run({ user: userOf(incoming) }, async () => {
         response.end(await work(() => request.get("user")))

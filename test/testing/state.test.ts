@@ -38,7 +38,7 @@ const makeForgetful = () => {
   }
 }
 
-describe.sequential("a subject whose module keeps", { timeout: 60_000 }, () => {
+describe.sequential("a subject whose module keeps", { timeout: 240_000 }, () => {
   it("a semaphore of Effect is shrunk to the two requests that meet", async ({ expect }) => {
     const semaphore = Effect.unsafeMakeSemaphore(3)
     let current = ""
@@ -99,7 +99,7 @@ describe.sequential("a subject whose module keeps", { timeout: 60_000 }, () => {
   })
 })
 
-describe.sequential("a large run that is stuck", { timeout: 60_000 }, () => {
+describe.sequential("a large run that is stuck", { timeout: 240_000 }, () => {
   it("is shrunk as well, in the order that its requests had", async ({ expect }) => {
     let inside = 0
     const { finding } = await errorOf(isolationTest(({ index, wait }) =>

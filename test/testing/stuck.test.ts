@@ -3,8 +3,24 @@
  */
 import { describe, it } from "@effect/vitest"
 import { isolationTest } from "aiocontext/testing"
-import { Deferred, Effect, Mailbox, Pool, Queue } from "effect"
+import {
+  Deferred,
+  Effect,
+  Mailbox,
+  Pool,
+  Queue,
+  RcMap,
+  RcRef,
+  Request,
+  RequestResolver,
+  ScopedCache,
+  STM,
+  Stream,
+  TReentrantLock
+} from "effect"
 import { errorOf } from "./errors.js"
+
+class GetName extends Request.TaggedClass("GetName")<string, never, { readonly id: number }> {}
 
 const subjects: Record<string, Effect.Effect<unknown>> = {
   "a Deferred": Effect.gen(function*() {
@@ -28,6 +44,31 @@ const subjects: Record<string, Effect.Effect<unknown>> = {
     const semaphore = yield* Effect.makeSemaphore(1)
     yield* semaphore.withPermits(1)(semaphore.withPermits(1)(Effect.void))
   }),
+  "a stream of a Mailbox": Effect.gen(function*() {
+    const mailbox = yield* Mailbox.make<string>()
+    yield* Stream.runHead(Mailbox.toStream(mailbox))
+  }),
+  "an RcMap": Effect.scoped(Effect.gen(function*() {
+    const map = yield* RcMap.make({ lookup: (_: string) => Effect.never })
+    yield* RcMap.get(map, "key")
+  })),
+  "an RcRef": Effect.scoped(Effect.gen(function*() {
+    const ref = yield* RcRef.make({ acquire: Effect.never })
+    yield* RcRef.get(ref)
+  })),
+  "a ScopedCache": Effect.scoped(Effect.gen(function*() {
+    const cache = yield* ScopedCache.make({ lookup: (_: string) => Effect.never, capacity: 1, timeToLive: "1 hour" })
+    yield* cache.get("key")
+  })),
+  "a TReentrantLock": Effect.scoped(Effect.gen(function*() {
+    const lock = yield* STM.commit(TReentrantLock.make)
+    yield* Effect.forkScoped(TReentrantLock.withWriteLock(Effect.never, lock))
+    yield* Effect.yieldNow()
+    yield* TReentrantLock.withWriteLock(Effect.void, lock)
+  })),
+  "a batch of requests": Effect.gen(function*() {
+    yield* Effect.request(new GetName({ id: 1 }), RequestResolver.makeBatched(() => Effect.never))
+  }),
   "a callback": Effect.gen(function*() {
     yield* Effect.async<void>(() => {})
   }),
@@ -36,10 +77,10 @@ const subjects: Record<string, Effect.Effect<unknown>> = {
   })
 }
 
-describe.sequential("a request that waits for ever on", { timeout: 30_000 }, () => {
+describe.sequential("a request that waits for ever on", { timeout: 240_000 }, () => {
   for (const [name, subject] of Object.entries(subjects)) {
     it(name, async ({ expect }) => {
-      const { finding, message } = await errorOf(isolationTest(() => subject, { requests: 2 }))
+      const { finding, message } = await errorOf(isolationTest(() => subject, { requests: 2, timeLimit: 1_000 }))
       expect(finding.failure._tag).toBe("Stuck")
       await expect(message).toMatchFileSnapshot(`messages/stuck-${name.replace(/^an? /, "").replaceAll(" ", "-")}.txt`)
     })

@@ -9,8 +9,8 @@ import * as aiotask from "aiocontext/compat/aiotask"
 import { AsyncContext } from "aiocontext/compat/AsyncContext"
 import { ContextVar } from "aiocontext/compat/contextvars"
 import { local } from "aiocontext/compat/local"
-import { isolationTest, perRun } from "aiocontext/testing"
-import type { DefaultValues, IsolationReport, TestRequest } from "aiocontext/testing"
+import { isolationTest } from "aiocontext/testing"
+import type { IsolationReport, TestRequest } from "aiocontext/testing"
 import { Effect, Exit, Fiber, Layer, type Scope } from "effect"
 import assert from "node:assert/strict"
 import { AsyncLocalStorage } from "node:async_hooks"
@@ -21,13 +21,12 @@ import { onLine } from "../../examples/legacy/logger.js"
 import type { Handler } from "../wakers.js"
 import { wakers } from "../wakers.js"
 import { database, handler, RequestContext as HandlerContext, storage as handlerStorage } from "./handler.js"
-import { clean } from "./planted.js"
-import type { Handler as PlantedHandler } from "./planted.js"
+import { clean, Request as StrangersRequest } from "./stranger.js"
 
 /** How many requests, and which seeds. */
 export interface Extent {
   readonly requests: number
-  readonly seeds: number | ReadonlyArray<number>
+  readonly seeds?: number | ReadonlyArray<number>
 }
 
 /** A test that passes. */
@@ -305,15 +304,6 @@ const mixed: Subject = (extent) =>
     values: ({ mark }): Values => ({ request_id: `id${mark}`, user: `user${mark}`, tenant: `tenant${mark}` })
   })
 
-const planted = (make: () => PlantedHandler): Subject => (extent) =>
-  isolationTest(
-    perRun(() => {
-      const handler = make()
-      return ({ values }: TestRequest<DefaultValues>) => handler(values.user) as Promise<unknown>
-    }),
-    extent
-  )
-
 /** All of them, by name. */
 export const subjects: Readonly<Record<string, Subject>> = {
   "the demo's handler": demo,
@@ -331,5 +321,10 @@ export const subjects: Readonly<Record<string, Subject>> = {
   ...Object.fromEntries(
     Object.entries(wakers).map(([name, prepare]) => [`requests woken by ${name}`, wokenBy(prepare)])
   ),
-  ...Object.fromEntries(Object.entries(clean).map(([name, make]) => [`the planted handler ${name}`, planted(make)]))
+  ...Object.fromEntries(
+    Object.entries(clean).map(([name, handler]): [string, Subject] => [
+      `a stranger's handler, ${name}`,
+      (extent) => isolationTest(handler, { ...extent, context: StrangersRequest })
+    ])
+  )
 }

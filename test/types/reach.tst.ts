@@ -1,3 +1,4 @@
+import type { PersistedQueue } from "@effect/experimental"
 import type { Worker, WorkerRunner } from "@effect/platform"
 import { Headers, HttpClient, HttpMiddleware, HttpServer, HttpServerResponse } from "@effect/platform"
 import type { HttpServerRequest } from "@effect/platform"
@@ -6,12 +7,15 @@ import { compat } from "aiocontext"
 import * as ContextSchema from "aiocontext/ContextSchema"
 import * as ContextLayers from "aiocontext/Layer"
 import * as Propagation from "aiocontext/Propagation"
+import * as BullMQContext from "aiocontext/propagation/BullMQ"
 import * as FetchContext from "aiocontext/propagation/Fetch"
 import * as HttpClientContext from "aiocontext/propagation/HttpClient"
 import * as HttpServerContext from "aiocontext/propagation/HttpServer"
 import * as NodeContext from "aiocontext/propagation/Node"
+import * as QueueContext from "aiocontext/propagation/Queue"
 import * as RpcContext from "aiocontext/propagation/Rpc"
 import * as WorkerContext from "aiocontext/propagation/Worker"
+import type { Telemetry } from "bullmq"
 import type { Layer, Option } from "effect"
 import type { Redacted } from "effect"
 import { Effect, flow, Schema } from "effect"
@@ -252,6 +256,22 @@ describe("the boundaries of HTTP", () => {
     >()
     expect(FetchContext.layer(Request)).type.toBe<Layer.Layer<never>>()
     expect(FetchContext.wrap(fetch, Request)).type.toBe<typeof fetch>()
+  })
+  it("a queue's factory is what it was", () => {
+    expect(QueueContext.layer(Request, { seed: (got) => ({ ...seed, ...got }), keys: ["id"], trace: true })).type.toBe<
+      Layer.Layer<PersistedQueue.PersistedQueueFactory, never, PersistedQueue.PersistedQueueFactory>
+    >()
+    QueueContext.layer(Request, { seed: () => Effect.succeed(seed) })
+    expect(QueueContext.layer).type.not.toBeCallableWith(Request, { seed: () => Effect.fail("no") })
+    expect(QueueContext.layer).type.not.toBeCallableWith(Request, { seed: () => ({ id: "a" }) })
+    expect(QueueContext.layer).type.not.toBeCallableWith(Request, { seed: () => seed, keys: ["nobody"] })
+  })
+  it("a telemetry is one of BullMQ", () => {
+    const telemetry = BullMQContext.telemetry(Request, { seed: (got) => ({ ...seed, ...got }), keys: ["id"] })
+    expect(telemetry).type.toBe<Telemetry>()
+    BullMQContext.telemetry(Request, { seed: () => seed, inner: telemetry })
+    expect(BullMQContext.telemetry).type.not.toBeCallableWith(Request, { seed: () => Effect.succeed(seed) })
+    expect(BullMQContext.telemetry).type.not.toBeCallableWith(Request, { seed: () => seed, keys: ["nobody"] })
   })
   it("a middleware of promise code has the framework's own request", () => {
     expect(NodeContext.middleware(Request, { seed: () => seed })).type.toBe<

@@ -40,7 +40,7 @@ export interface IsolationOptions<Self, Values, ROut> {
   readonly bridge?: boolean
   /** Puts back what the subject keeps outside of itself; called before each run, so that runs do not see each other. */
   readonly reset?: () => void | PromiseLike<void>
-  /** How long one run may take, and a tenth of it with nothing to do, in milliseconds. Default: 5,000. */
+  /** How long one run may work, and a tenth of it wait with nothing to do, in milliseconds. Default: 5,000. */
   readonly timeLimit?: number
 }
 

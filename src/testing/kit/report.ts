@@ -43,7 +43,7 @@ export interface IsolationFinding {
   readonly state: Found["state"]
   /** The smallest run, a line a step. */
   readonly trace: ReadonlyArray<string>
-  /** The fibers of the smallest run: `await fibers.picture()` draws them. */
+  /** The fibers of the smallest run: `fibers.mermaid` draws them. */
   readonly fibers: Trace
   /** For the option of this name. */
   readonly replay: string

@@ -4,17 +4,16 @@
 import * as Effect from "effect/Effect"
 import * as Exit from "effect/Exit"
 import * as Layer from "effect/Layer"
-import * as Random from "effect/Random"
 import * as compat from "../../compat.js"
 import { inEmptyContext } from "../internals.js"
 import type { AnyFiber } from "../internals.js"
 import * as stack from "../trace/stack.js"
-import { machineTime } from "../world/clock.js"
+import { allow } from "../world/clock.js"
 import * as engine from "../world/engine.js"
 import { open } from "../world/open.js"
-import { runAs } from "../world/owner.js"
+import { enter, runAs } from "../world/owner.js"
 import type { Owner } from "../world/owner.js"
-import { givenChoices, recorded, seeded, seededChoices } from "../world/random.js"
+import { givenChoices, perOwner, recorded, seeded, seededChoices } from "../world/random.js"
 import { World } from "../world/schedule.js"
 import type { Job } from "../world/schedule.js"
 import { markOf, nameOf } from "./canary.js"
@@ -26,7 +25,15 @@ import type { AnyRequest } from "./request.js"
 import { Watch } from "./watch.js"
 
 // who uses chance: each has streams of its own, and those of one shift are far from those of the next
-const streams = { random: 2, noise: 3, span: 4, wait: 1_000, around: 500_000, arrival: 2_000_000, schedule: 3_000_000 }
+const streams = {
+  noise: 3,
+  span: 4,
+  wait: 1_000,
+  around: 500_000,
+  arrival: 2_000_000,
+  schedule: 3_000_000,
+  random: 4_000_000
+}
 const stride = 2 ** 23
 
 class Run {
@@ -51,11 +58,11 @@ class Run {
     this.world = new World(
       recorded(
         choices === undefined
-          ? seededChoices((owner = -1) => this.draws(streams.schedule + owner))
+          ? seededChoices(perOwner((owner = -1) => this.draws(streams.schedule + owner)))
           : givenChoices(choices),
         this.choices
       ),
-      seeded(seed, streams.random),
+      perOwner((owner = -1) => seeded(seed, streams.random + owner)),
       this.watch
     )
     const noise = seeded(seed, streams.noise)
@@ -66,10 +73,6 @@ class Run {
   private draws(stream: number) {
     return seeded(this.plan.seed, stream + this.plan.shift * stride)
   }
-
-  // ---------------------------------------------------------------------------------------------------------------
-  // requests
-  // ---------------------------------------------------------------------------------------------------------------
 
   private request(index: number): AnyRequest {
     const draws = this.draws(streams.wait + index)
@@ -140,10 +143,6 @@ class Run {
     }
   }
 
-  // ---------------------------------------------------------------------------------------------------------------
-  // the run
-  // ---------------------------------------------------------------------------------------------------------------
-
   /** Keeps the layer of the subject while requests run in it. */
   private readonly main: Effect.Effect<void, unknown> = Effect.suspend(() =>
     Effect.flatMap(engine.fork, (fork) => {
@@ -154,8 +153,7 @@ class Run {
     }).pipe(
       Effect.provide(this.setup.layer),
       Effect.provide(this.watch.logger),
-      Effect.provide(this.setup.bridge ? compat.layer : Layer.empty),
-      Effect.withRandom(Random.make(this.plan.seed))
+      Effect.provide(this.setup.bridge ? compat.layer : Layer.empty)
     )
   )
 
@@ -171,32 +169,33 @@ class Run {
   }
 
   /** Drives the world until all requests are done, and what they left behind. */
-  private async serve(deadline: number): Promise<void> {
+  private async serve(isLate: () => boolean): Promise<void> {
     const { watch, world } = this
     const main = () => {
       this.subject = this.setup.makeSubject()
       engine.runBare(this.main).addObserver((exit) => void (this.exit = exit))
     }
     inEmptyContext(() => runAs(world.kit, main))
-    await world.drive(() => this.fork !== undefined || this.exit !== undefined, { deadline })
+    await world.drive(() => this.fork !== undefined || this.exit !== undefined, { isLate })
     if (this.fork === undefined) {
       watch.threw(this.exit ?? new Error("the layer was not built in time"), world.kit)
       return
     }
     this.arrive()
     const isServed = () => this.done === this.plan.requests.length || watch.failure !== undefined
-    if (!await world.drive(isServed, { deadline, patience: this.setup.patience })) {
+    if (!await world.drive(isServed, { isLate, patience: this.setup.patience })) {
       watch.stuck(Array.from(this.running), world.steps)
     }
     const later = world.timers.now + 60_000
     const isOver = () => watch.failure !== undefined || (world.quiet && (world.timers.next ?? Infinity) > later)
-    await world.drive(isOver, { deadline, steps: 5_000 })
+    await world.drive(isOver, { isLate, steps: 5_000 })
   }
 
   /** Lets a run that found something run out, and has fibers give back what they share with the next run: a permit, a lock. */
-  private async end(deadline: number): Promise<void> {
+  private async end(isLate: () => boolean): Promise<void> {
+    const isEnough = allow(100)
     const limits = {
-      deadline: Math.max(deadline, machineTime() + 100),
+      isLate: () => isLate() && isEnough(),
       steps: 20_000,
       patience: Math.min(this.setup.patience, 100)
     }
@@ -225,15 +224,15 @@ class Run {
 
   async execute(): Promise<Outcome> {
     await this.setup.reset()
-    const deadline = machineTime() + this.setup.limit
-    const closings = [open(), this.watch.open()]
-    if (this.plan.explain) {
-      closings.push(engine.intercept(this.watch.recording))
-    }
+    const isLate = allow(this.setup.limit)
+    // what watches comes before what takes over
+    const stop = this.plan.explain ? engine.intercept(this.watch.recording) : () => {}
+    const closings = [stop, open(), this.watch.open()]
+    enter(this.world)
     try {
-      await this.serve(deadline)
+      await this.serve(isLate)
       const outcome = this.outcome()
-      await this.end(deadline)
+      await this.end(isLate)
       return outcome
     } finally {
       this.world.close()

@@ -1,7 +1,7 @@
 /**
  * From the run that found something to the smallest one, as far as the subject lets itself be run again.
  */
-import { machineTime } from "../world/clock.js"
+import { allow } from "../world/clock.js"
 import type { Setup } from "./options.js"
 import type { Plan } from "./plan.js"
 import { run } from "./run.js"
@@ -40,11 +40,11 @@ export const search = async (setup: Setup, first: Failed, passed: Plan | undefin
   if (!isSame(again)) {
     return { smallest: first, state: "other" }
   }
-  const deadline = machineTime() + 3 * setup.limit
+  const isLate = allow(3 * setup.limit)
   let left = attempts
   let spoiled = false
   const smallest = await shrink(again, async (plan) => {
-    if (spoiled || left-- <= 0 || machineTime() > deadline) {
+    if (spoiled || left-- <= 0 || isLate()) {
       return undefined
     }
     const failed = await attempt(plan)

@@ -119,7 +119,7 @@ export class Watch implements Observer {
       const places = whereAre(fibers.slice(0, 4))
       return {
         request: nameOf(request),
-        on: places[0]?.primitives ?? [],
+        on: Array.from(new Set(places.flatMap(({ primitives }) => primitives))),
         at: Array.from(new Set(places.flatMap(({ lines }) => lines))),
         woken: this.steps.wakeOf(request)
       }

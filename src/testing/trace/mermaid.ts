@@ -11,19 +11,20 @@ const plain = (text: string): string => text.replace(/[#;:\n"<>{}]/g, (sign) => 
 const noteOf = ({ context, key, kind, other, value }: TraceEvent): string | undefined => {
   switch (kind) {
     case "attach": {
-      return `attach ${Object.entries(value as object).map(([key, value]) => `${key} = ${short(value)}`).join(", ")}`
+      return ["attach", ...Object.entries(value as object).map(([key, value]) => `${key} = ${short(value)}`)]
+        .map(plain).join("<br/>")
     }
     case "detach": {
-      return `detach ${context}`
+      return `detach ${plain(context!)}`
     }
     case "set": {
-      return `${key} = ${short(value)}`
+      return plain(`${key} = ${short(value)}`)
     }
     case "delete": {
-      return `delete ${key}`
+      return plain(`delete ${key}`)
     }
     case "leak": {
-      return `sees ${other}'s ${key} = ${short(value)}`
+      return plain(`sees ${other}'s ${key} = ${short(value)}`)
     }
     case "end": {
       return "ends"
@@ -34,20 +35,22 @@ const noteOf = ({ context, key, kind, other, value }: TraceEvent): string | unde
   }
 }
 
-/** Writes a trace as a Mermaid diagram. */
+/** Writes a trace as a Mermaid diagram: a lane is thick while its fiber runs. */
 export const mermaidOf = (fibers: ReadonlyArray<string>, events: ReadonlyArray<TraceEvent>): string => {
+  const running = new Set<string>()
   const lane = (fiber: string): string => `f${fibers.indexOf(fiber)}`
   const arrow = (from: string | undefined, sign: string, to: string, text: string): ReadonlyArray<string> =>
     from === undefined || !fibers.includes(from) ? [] : [`${lane(from)}${sign}${lane(to)}: ${text}`]
-  const lines = events.flatMap((event): ReadonlyArray<string> => {
+  const start = (fiber: string): ReadonlyArray<string> => {
+    const before = running.has(fiber)
+    running.add(fiber)
+    return before ? [] : [`activate ${lane(fiber)}`]
+  }
+  const stop = (fiber: string): ReadonlyArray<string> => running.delete(fiber) ? [`deactivate ${lane(fiber)}`] : []
+  const linesOf = (event: TraceEvent): ReadonlyArray<string> => {
     const { fiber, kind, other } = event
     const note = noteOf(event)
-    if (kind === "leak") {
-      return ["rect rgb(254, 202, 202)", `note over ${lane(fiber)}: ${plain(note!)}`, "end"]
-    }
-    if (note !== undefined) {
-      return [`note over ${lane(fiber)}: ${plain(note)}`]
-    }
+    const noted = note === undefined ? [] : [`note over ${lane(fiber)}: ${note}`]
     switch (kind) {
       case "fork": {
         return arrow(other, "->>", fiber, "fork")
@@ -56,13 +59,23 @@ export const mermaidOf = (fibers: ReadonlyArray<string>, events: ReadonlyArray<T
         return arrow(other, "-->>", fiber, "join")
       }
       case "resume": {
-        return arrow(other, "-)", fiber, "wakes")
+        return [...arrow(other, "-)", fiber, "wakes"), ...start(fiber)]
+      }
+      case "suspend": {
+        return stop(fiber)
+      }
+      case "end": {
+        return [...stop(fiber), ...noted]
+      }
+      case "leak": {
+        return ["rect rgb(254, 202, 202)", ...noted, "end"]
       }
       default: {
-        return []
+        return [...start(fiber), ...noted]
       }
     }
-  })
+  }
+  const lines = [...events.flatMap(linesOf), ...Array.from(running).flatMap(stop)]
   return [
     "sequenceDiagram",
     ...fibers.map((fiber) => `  participant ${lane(fiber)} as ${plain(fiber)}`),

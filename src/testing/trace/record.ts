@@ -8,7 +8,6 @@ import * as Option from "effect/Option"
 import * as internals from "../internals.js"
 import type { AnyFiber, Entries } from "../internals.js"
 import * as engine from "../world/engine.js"
-import { draw } from "./draw.js"
 import { lineOf } from "./event.js"
 import type { TraceEvent } from "./event.js"
 import { mermaidOf } from "./mermaid.js"
@@ -26,10 +25,8 @@ export interface Trace {
   readonly events: ReadonlyArray<TraceEvent>
   /** The events, a line each. */
   readonly text: string
-  /** The run as a Mermaid sequence diagram: text that draws itself in a pull request. */
+  /** The run as a Mermaid sequence diagram, one lane a fiber: text that draws itself in a pull request. */
   readonly mermaid: string
-  /** The run as an SVG picture, one lane a fiber. Needs the package `echarts`. */
-  readonly picture: () => Promise<string>
 }
 
 /**
@@ -219,8 +216,7 @@ export class Recording implements engine.Recorder, engine.Interceptor {
       fibers,
       events,
       text: events.map(lineOf).join("\n"),
-      mermaid: mermaidOf(fibers, events),
-      picture: () => draw(fibers, events)
+      mermaid: mermaidOf(fibers, events)
     }
   }
 }

@@ -16,14 +16,23 @@ export interface Owner {
 const storage = internals.makeStorage<Owner>()
 const owners = new WeakMap<AnyFiber, Owner>()
 let active: Owner | undefined
+let present: World | undefined
+
+/** Says which world runs from here on, and what was left of the one before belongs to. */
+export const enter = (world: World): void => {
+  present = world
+}
+
+// a worker that a request has started outlives its run, and is nobody's in the next one
+const living = (owner: Owner | undefined): Owner | undefined => owner?.world.closed === true ? present?.kit : owner
 
 /** Whose fiber it is: of the one who starts it. */
 export const ownerOf = (fiber: AnyFiber): Owner | undefined => {
   const known = owners.get(fiber)
   if (known !== undefined) {
-    return known
+    return living(known)
   }
-  const owner = storage.getStore() ?? active
+  const owner = living(storage.getStore() ?? active)
   if (owner !== undefined) {
     owners.set(fiber, owner)
   }
@@ -33,7 +42,7 @@ export const ownerOf = (fiber: AnyFiber): Owner | undefined => {
 /** Whose code runs here. */
 export const currentOwner = (): Owner | undefined => {
   const fiber = internals.currentFiber()
-  return (fiber === undefined ? undefined : ownerOf(fiber)) ?? storage.getStore() ?? active
+  return (fiber === undefined ? undefined : ownerOf(fiber)) ?? living(storage.getStore() ?? active)
 }
 
 /** The world that the code which runs here belongs to. */

@@ -15,6 +15,16 @@ export const seeded = (seed: number, stream: number): Draws => {
   return { next: (bound) => random.integer(bound) }
 }
 
+/** Draws of each owner's own, so that in a run with fewer requests those that are left have the same ones. */
+export const perOwner = (stream: (owner: number | undefined) => Draws): (owner: number | undefined) => Draws => {
+  const streams = new Map<number | undefined, Draws>()
+  return (owner) => {
+    const draws = streams.get(owner) ?? stream(owner)
+    streams.set(owner, draws)
+    return draws
+  }
+}
+
 /** Something that can go first. */
 export interface Ranked {
   readonly rank: number
@@ -30,26 +40,12 @@ export interface Choices {
   next(bound: number, owner: number | undefined): number
 }
 
-/**
- * The choices of a seed. An owner's ranks and numbers come from a stream of its own, so in a run with fewer requests
- * those that are left go on in the same order.
- */
-export const seededChoices = (stream: (owner: number | undefined) => Draws): Choices => {
-  const streams = new Map<number | undefined, Draws>()
-  const drawsOf = (owner: number | undefined): Draws => {
-    let draws = streams.get(owner)
-    if (draws === undefined) {
-      draws = stream(owner)
-      streams.set(owner, draws)
-    }
-    return draws
-  }
-  return {
-    rank: (owner) => drawsOf(owner).next(2 ** 30),
-    first: (ready) => ready.reduce((best, { rank }, index) => rank > ready[best]!.rank ? index : best, 0),
-    next: (bound, owner) => drawsOf(owner).next(bound)
-  }
-}
+/** The choices of a seed. */
+export const seededChoices = (drawsOf: (owner: number | undefined) => Draws): Choices => ({
+  rank: (owner) => drawsOf(owner).next(2 ** 30),
+  first: (ready) => ready.reduce((best, { rank }, index) => rank > ready[best]!.rank ? index : best, 0),
+  next: (bound, owner) => drawsOf(owner).next(bound)
+})
 
 /** Choices that are given, and 0, the plainest one, once those are used up. */
 export const givenChoices = (choices: ReadonlyArray<number>): Choices => {

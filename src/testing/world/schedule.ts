@@ -4,7 +4,6 @@
  */
 import * as internals from "../internals.js"
 import type { AnyFiber } from "../internals.js"
-import { machineTime } from "./clock.js"
 import { currentOwner, ownerOf, runAs, runStep } from "./owner.js"
 import type { Owner } from "./owner.js"
 import type { Choices, Draws } from "./random.js"
@@ -36,9 +35,9 @@ export interface Observer {
   printed(values: ReadonlyArray<unknown>, owner: Owner): void
 }
 
-/** When a drive ends that is not done: after so many steps, at a time of the machine, or when it has waited so often. */
+/** When a drive ends that is not done: once it is late, after so many steps, or when it has waited so often. */
 export interface Limits {
-  readonly deadline: number
+  readonly isLate: () => boolean
   readonly steps?: number
   /** How often it may find nothing to do, a millisecond apart. */
   readonly patience?: number
@@ -53,17 +52,22 @@ export class World {
   extra: () => Job | undefined = () => undefined
   /** Tells through what a fiber was made ready: worth its price only in a run that is to be explained. */
   explain: (() => string) | undefined
-  private closed = false
+  /** Whether it has ended: what is still to come never comes. */
+  closed = false
   private readonly jobs: Array<Job> = []
   private running: AnyFiber | undefined
   private announced: AnyFiber | undefined
   private quantum = Infinity
   private root: Owner | undefined
-  constructor(readonly choices: Choices, private readonly chance: Draws, readonly observer: Observer) {}
+  constructor(
+    readonly choices: Choices,
+    private readonly chance: (owner: number | undefined) => Draws,
+    readonly observer: Observer
+  ) {}
 
-  /** What `Math.random` gives. */
-  random(): number {
-    return this.chance.next(2 ** 31) / 2 ** 31
+  /** What `Math.random` gives an owner. */
+  random({ request }: Owner): number {
+    return this.chance(request).next(2 ** 31) / 2 ** 31
   }
 
   /** Whether there is nothing to do at this time of the clock. */
@@ -186,11 +190,11 @@ export class World {
   }
 
   /** Steps until `done` says so; waits for the machine where nothing is ready. Tells whether it is done. */
-  async drive(done: () => boolean, { deadline, patience = Infinity, steps = Infinity }: Limits): Promise<boolean> {
+  async drive(done: () => boolean, { isLate, patience = Infinity, steps = Infinity }: Limits): Promise<boolean> {
     const last = this.steps + steps
     let idle = 0
     for (let turns = 0; !done(); turns++) {
-      if (this.steps >= last || (turns % 64 === 0 && machineTime() > deadline)) {
+      if (this.steps >= last || (turns % 64 === 0 && isLate())) {
         return false
       }
       const job = this.take()
@@ -202,7 +206,7 @@ export class World {
           this.runOne(another)
         }
         await new Promise<void>((resolve) => void real.setImmediate(resolve))
-      } else if (machineTime() > deadline || ++idle > patience) {
+      } else if (isLate() || ++idle > patience) {
         return false
       } else {
         await new Promise<void>((resolve) => void real.setTimeout(resolve, 1))
@@ -211,7 +215,7 @@ export class World {
     return true
   }
 
-  /** Ends the world: what is still to come never comes. */
+  /** Ends the world. */
   close(): void {
     this.closed = true
     this.jobs.length = 0
