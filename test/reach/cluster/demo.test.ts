@@ -14,7 +14,9 @@ it(
         "tsx",
         "--conditions=@aiocontext/source",
         join(import.meta.dirname, "../../../examples/cluster/demo.ts"),
-        ...["--orders", "6", "--without"]
+        "--orders",
+        "6",
+        "--without"
       ],
       { stdio: ["ignore", "ignore", "pipe"] }
     )
