@@ -50,15 +50,15 @@ const subjects: Record<string, Effect.Effect<unknown>> = {
   }),
   "an RcMap": Effect.scoped(Effect.gen(function*() {
     const map = yield* RcMap.make({ lookup: (_: string) => Effect.never })
-    yield* RcMap.get(map, "key")
+    return yield* RcMap.get(map, "key")
   })),
   "an RcRef": Effect.scoped(Effect.gen(function*() {
     const ref = yield* RcRef.make({ acquire: Effect.never })
-    yield* RcRef.get(ref)
+    return yield* RcRef.get(ref)
   })),
   "a ScopedCache": Effect.scoped(Effect.gen(function*() {
     const cache = yield* ScopedCache.make({ lookup: (_: string) => Effect.never, capacity: 1, timeToLive: "1 hour" })
-    yield* cache.get("key")
+    return yield* cache.get("key")
   })),
   "a TReentrantLock": Effect.scoped(Effect.gen(function*() {
     const lock = yield* STM.commit(TReentrantLock.make)
