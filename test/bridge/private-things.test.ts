@@ -267,6 +267,16 @@ const probes: Record<string, () => boolean> = {
     return seen === "of the frame" && storage.getStore() === undefined
   },
   _stack: () => look((fiber) => fiber._stack.some(({ _op }: Any) => _op === "OnSuccess")),
+  PRNG: () => {
+    const random: Any = run(Effect.random)
+    const { PRNG } = random
+    try {
+      random.PRNG = { number: () => 0.25, integer: () => 7 }
+      return run(random.next) === 0.25 && run(random.nextIntBetween(0, 10)) === 7
+    } finally {
+      random.PRNG = PRNG
+    }
+  },
   inheritAll: () => {
     let joined = 0
     run(Effect.flatMap(Effect.fork(Effect.void), (fiber) => {

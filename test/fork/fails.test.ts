@@ -1,6 +1,6 @@
 import { describe, expect, it } from "@effect/vitest"
 import { compat, Context, ForkError } from "aiocontext"
-import { Cause, Effect, Exit, Fiber, Runtime, Stream } from "effect"
+import { Cause, Effect, Exit, Fiber, Option, Runtime, Stream } from "effect"
 import { bridged, plain } from "../support.js"
 
 /** A context whose children cannot have a map while it has the key "callback". */
@@ -92,6 +92,20 @@ describe("a value that cannot be copied fails the child, before its first line",
     it.live(`${name}, in a fiber's promise code`, () =>
       Effect.promise(() => rejects(start)).pipe(Deep.provide(unclonable), bridged))
   }
+})
+
+describe("peek, for loggers, finds nothing where the map cannot be made, and throws nothing", () => {
+  it.live("in Effect code", () =>
+    Effect.gen(function*() {
+      const daemon = yield* Effect.forkDaemon(Deep.peek("fine"))
+      expect(yield* Fiber.join(daemon)).toEqual(Option.none())
+    }).pipe(Deep.provide(unclonable)))
+
+  it.live("in promise code", () =>
+    Effect.gen(function*() {
+      const daemon = yield* Effect.forkDaemon(Effect.sync(() => compat.make(Deep).peek("fine", "nothing")))
+      expect(yield* Fiber.join(daemon)).toBe("nothing")
+    }).pipe(Deep.provide(unclonable), bridged))
 })
 
 describe("a parent whose child failed at its start", () => {

@@ -46,6 +46,8 @@ export interface MapIn<Place> {
   readonly notAttached: (place: Place, operation: string) => NotAttachedError
   /** The map of a place, ready to be read and written; `undefined` where the context is not attached. */
   readonly open: (place: Place) => Holder | undefined
+  /** The same for what never throws: `undefined` also where a map of the place's own cannot be made. */
+  readonly peek: (place: Place) => Holder | undefined
   /** Changes the map that is open in a place; tells whether it did. */
   readonly modify: (place: Place, open: Holder, change: Change) => boolean
 }
@@ -53,7 +55,30 @@ export interface MapIn<Place> {
 /** Makes the map of a context. */
 export const mapIn = <Place>(spec: ContextSpec, { holderOf, write }: Access<Place>): MapIn<Place> => {
   const { definition, ref } = spec
+
+  const open = (place: Place): Holder | undefined => {
+    const holder = holderOf(place, spec)
+    if (!maps.isAttached(holder)) {
+      return undefined
+    }
+    // a map of the place's own, where its strategy makes one
+    const value = maps.readied(holder, definition)
+    if (value === holder.value) {
+      return holder
+    }
+    write(place, ref, value)
+    return { ...holder, value }
+  }
+
   return {
+    open,
+    peek: (place) => {
+      try {
+        return open(place)
+      } catch {
+        return undefined
+      }
+    },
     isAttached: (place) => maps.isAttached(holderOf(place, spec)),
     notAttached: (place, operation) =>
       new NotAttachedError({
@@ -61,19 +86,6 @@ export const mapIn = <Place>(spec: ContextSpec, { holderOf, write }: Access<Plac
         operation,
         isLate: holderOf(place, spec).service?.kind === "late"
       }),
-    open: (place) => {
-      const holder = holderOf(place, spec)
-      if (!maps.isAttached(holder)) {
-        return undefined
-      }
-      // a map of the place's own, where its strategy makes one
-      const value = maps.readied(holder, definition)
-      if (value === holder.value) {
-        return holder
-      }
-      write(place, ref, value)
-      return { ...holder, value }
-    },
     modify: (place, open, change) => {
       const next = maps.changed(open, definition, change)
       if (next === undefined) {

@@ -22,7 +22,7 @@ import { provide, provideLayer } from "./provide.js"
 export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec): object => {
   const { definition, ref } = spec
   const id = definition.key
-  const { modify, notAttached, open } = mapIn(spec, fibers)
+  const { modify, notAttached, open, peek } = mapIn(spec, fibers)
 
   const at = (operation: string): string => `${id}.${operation}`
 
@@ -83,7 +83,7 @@ export const members = (tag: EffectContext.Tag<any, any>, spec: ContextSpec): ob
       Effect.mapError(Effect.flatten(getOption(key)), () => new KeyNotFoundError({ context: id, key })),
     peek: (key: string) =>
       syncWithFiber((fiber) => {
-        const map = open(fiber)
+        const map = peek(fiber)
         return map === undefined ? Option.none() : getEntry(map, key)
       }),
     set: (key: string, value: unknown) =>

@@ -29,7 +29,7 @@ export interface MadeMap {
 export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
   const { definition, ref } = spec
   const id = definition.key
-  const { isAttached, modify, notAttached, open } = mapIn(spec, runners)
+  const { isAttached, modify, notAttached, open, peek } = mapIn(spec, runners)
 
   const notAttachedTo = (runner: Runner, operation: string) => notAttached(runner, `context.${operation}`)
 
@@ -135,7 +135,7 @@ export const makeMap = (spec: ContextSpec, tag: unknown): MadeMap => {
         return cached.bag[key]
       }
       const runner = locate()
-      const map = runner && open(runner)
+      const map = runner && peek(runner)
       return map === undefined || typeof key !== "string" ? fallback : read(runner!, map, { key, fallback })
     },
     set(key: string, value: unknown) {
