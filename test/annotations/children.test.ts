@@ -71,3 +71,25 @@ for (const [name, { annotate, layer, seen }] of Object.entries(cases)) {
     })
   }
 }
+
+describe("what a join brings", () => {
+  class Merged extends Context.Tag("test/annotations/children/Merged")<Merged>({ join: "merge" }) {}
+
+  for (
+    const [name, { layer, seen }] of Object.entries({
+      "log lines": { layer: ContextLayers.logAnnotations(Merged), seen: logged },
+      spans: { layer: ContextLayers.spanAttributes(Merged), seen: traced }
+    })
+  ) {
+    it.effect(`is on the ${name} after it`, () =>
+      Effect.gen(function*() {
+        yield* Merged.set("total", 1)
+        yield* Effect.flatMap(Effect.fork(Merged.set("total", 2)), Fiber.join)
+        expect(yield* seen).toEqual({ total: 2 })
+        yield* Effect.all([Merged.set("left", 3), Merged.set("right", 4)], { concurrency: 2 })
+        expect(yield* seen).toEqual({ total: 2, left: 3, right: 4 })
+        yield* Effect.flatMap(Effect.fork(Merged.delete("total")), Fiber.join)
+        expect(yield* seen).toEqual({ left: 3, right: 4 })
+      }).pipe(Effect.provide(layer), Merged.provide({})))
+  }
+})

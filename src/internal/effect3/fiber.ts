@@ -65,6 +65,16 @@ export const stateOf = (fiber: AnyFiber): State => (fiber as FiberInternals)._fi
 /** Replaces the state of a fiber that is suspended or runs the caller. */
 export const setState = (fiber: AnyFiber, state: State): void => (fiber as FiberInternals).setFiberRefs(state)
 
+/** Has the next state that a fiber is given go through a function first, once: that of a join, which is just being made. */
+export const changeNextState = (fiber: AnyFiber, change: (state: State) => State): void => {
+  if (!Object.hasOwn(fiber, "setFiberRefs")) {
+    internalsOf(fiber).setFiberRefs = (state) => {
+      Reflect.deleteProperty(fiber, "setFiberRefs")
+      setState(fiber, change(state))
+    }
+  }
+}
+
 /** The service of a tag that a fiber has, if it is there. */
 export const serviceOfFiber = (fiber: AnyFiber, key: string): unknown => fiber.currentContext.unsafeMap.get(key)
 

@@ -9,7 +9,7 @@ import { fork } from "../map/fork.js"
 import type { Holder } from "../map/held.js"
 import * as joins from "../map/join.js"
 import type { Region } from "../map/region.js"
-import { currentFiber, serviceOfFiber } from "./fiber.js"
+import { type AnyFiber, currentFiber, serviceOfFiber } from "./fiber.js"
 import { type Change, forkValue, type Ref, serviceOf, type State, taskId, withStacks } from "./state.js"
 
 import FiberRef = effect.FiberRef
@@ -23,16 +23,24 @@ export const mapRefs: Map<MapRef, string> = /* @__PURE__ */ globalValue("aiocont
 /** Those of contexts which do something where a child starts. */
 export const startRefs: Set<MapRef> = /* @__PURE__ */ globalValue("aiocontext/startRefs", () => new Set())
 
+/** What else a context's fiber ref needs to know. */
+export interface MapRefOptions {
+  /** Whether something is done where a child starts. */
+  readonly hasStart: boolean
+  /** Called in a fiber whose map a join is changing. */
+  readonly onJoin: (fiber: AnyFiber) => void
+}
+
 /** The fiber ref of the context with this id: one a process, whoever defines the context. */
-export const makeMapRef = (key: string, { hasStart }: { readonly hasStart: boolean }): MapRef => {
-  const ref = mapRefOf(key)
+export const makeMapRef = (key: string, { hasStart, onJoin }: MapRefOptions): MapRef => {
+  const ref = mapRefOf(key, onJoin)
   if (hasStart) {
     startRefs.add(ref)
   }
   return ref
 }
 
-const mapRefOf = (key: string): MapRef =>
+const mapRefOf = (key: string, onJoin: MapRefOptions["onJoin"]): MapRef =>
   globalValue(`aiocontext/ref/${key}`, () => {
     // forks, joins and patches are done by the fiber that runs
     const holderOf = (value: Entries): Holder => {
@@ -55,7 +63,14 @@ const mapRefOf = (key: string): MapRef =>
         patch: (patch, value) => joins.patched(patch, holderOf(value), currentFiber()?.id())
       }),
       fork: { _tag: "Fork" },
-      join: (parent, child) => joins.joined(holderOf(parent), child)
+      join: (parent, child) => {
+        const joined = joins.joined(holderOf(parent), child)
+        const fiber = currentFiber()
+        if (joined !== parent && fiber !== undefined) {
+          onJoin(fiber)
+        }
+        return joined
+      }
     })
     mapRefs.set(ref, key)
     return ref

@@ -9,7 +9,7 @@ import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import type { AnyFiber } from "../effect3/fiber.js"
-import { setState, stateOf } from "../effect3/fiber.js"
+import { changeNextState, setState, stateOf } from "../effect3/fiber.js"
 import type { MapRef } from "../effect3/refs.js"
 import { withFinalizer } from "../effect3/scope.js"
 import type { Ref, Stack, State } from "../effect3/state.js"
@@ -99,10 +99,20 @@ export const annotated = (before: State, after: State, self: Self): State => {
   }, after)
 }
 
+/** A join is changing the maps of a fiber: its annotations are to follow. */
+export const annotateJoined = (fiber: AnyFiber): void => {
+  const before = stateOf(fiber)
+  if (valueOf(before, annotators).length > 0) {
+    changeNextState(fiber, (after) => annotated(before, after, selfOf(fiber)))
+  }
+}
+
+const selfOf = (fiber: AnyFiber): Self => ({ id: fiber.id(), owner: fiber.id(), writer: fiber })
+
 /** Adds an annotator to a fiber, or takes a closed one away. */
 const renew = (fiber: AnyFiber, annotator: Annotator): void => {
   const state = stateOf(fiber)
-  const self: Self = { id: fiber.id(), owner: fiber.id(), writer: fiber }
+  const self = selfOf(fiber)
   const open = [...valueOf(state, annotators), annotator].filter(({ closed }) => !closed)
   const next = open.length === 0
     ? withValue(state, annotators, [], self.id)

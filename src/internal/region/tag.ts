@@ -6,6 +6,7 @@ import { invalidArgument } from "../argument.js"
 import { makeMapRef } from "../effect3/refs.js"
 import type { Definition, Join, KeyPolicies, Strategy } from "../map/region.js"
 import { hasStart } from "../map/region.js"
+import { annotateJoined } from "./annotations.js"
 import type { ContextSpec } from "./context.js"
 import { members } from "./members.js"
 
@@ -19,7 +20,10 @@ export interface Options {
 /** Makes a tag. Its type is `Context.TagClass`. */
 export const makeTag = (id: string, options?: Options, policies?: KeyPolicies): unknown => {
   const definition: Definition = { key: id, ...checked(id, options), ...policies }
-  const spec: ContextSpec = { definition, ref: makeMapRef(id, { hasStart: hasStart(definition) }) }
+  const spec: ContextSpec = {
+    definition,
+    ref: makeMapRef(id, { hasStart: hasStart(definition), onJoin: annotateJoined })
+  }
   const tag = class extends Context.Tag(id)<unknown, unknown>() {}
   const named = Object.defineProperty(tag, "stack", { get: definedHere() })
   return Object.assign(named, members(tag, spec))
