@@ -27,7 +27,7 @@ import { changed, getEntry, type Holder } from "../internal/map/held.js"
 import { remarked, startOf } from "../internal/map/mark.js"
 import type { Definition, Region, Strategy } from "../internal/map/region.js"
 import { makeRegion } from "../internal/map/region.js"
-import { annotateJoined } from "../internal/region/annotations.js"
+import { followJoin } from "../internal/region/followers.js"
 import { ownBeforeWrite, runners } from "../internal/task/access.js"
 import { startTask } from "../internal/task/child.js"
 import { currentOrThrow, runIn } from "../internal/task/current.js"
@@ -109,7 +109,7 @@ const roots = locals.makeLocal<Region | undefined>(id, undefined, {
 })
 
 // the strategy is set when the program runs
-const maps = makeMapRef(id, { hasStart: true, onJoin: annotateJoined })
+const maps = makeMapRef(id, { hasStart: true, onJoin: followJoin })
 
 /** The map of a task below a root. */
 const holderOf = (runner: Runner, root: Region): Holder => ({

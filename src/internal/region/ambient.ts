@@ -15,17 +15,17 @@ import { absent, type Entries } from "../map/entries.js"
 // On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
 const AmbientId: unique symbol = Symbol.for("aiocontext/ambient")
 
-interface Holder {
+interface WithAmbient {
   [AmbientId]?: State | undefined
 }
 
 /** What a run has of the task that started it. */
-export const ambientOf = (fiber: AnyFiber): State | undefined => (fiber as Holder)[AmbientId]
+export const ambientOf = (fiber: AnyFiber): State | undefined => (fiber as WithAmbient)[AmbientId]
 
 /** Gives a fiber the maps of the task that started its run. */
 export const setAmbient = (fiber: AnyFiber, state: State | undefined): void => {
   if (state !== undefined || AmbientId in fiber) {
-    ;(fiber as Holder)[AmbientId] = state
+    ;(fiber as WithAmbient)[AmbientId] = state
   }
 }
 

@@ -9,15 +9,15 @@ import * as Equal from "effect/Equal"
 import * as HashMap from "effect/HashMap"
 import * as Layer from "effect/Layer"
 import type { AnyFiber } from "../effect3/fiber.js"
-import { changeNextState, setState, stateOf } from "../effect3/fiber.js"
+import { setState, stateOf } from "../effect3/fiber.js"
 import type { MapRef } from "../effect3/refs.js"
 import { withFinalizer } from "../effect3/scope.js"
-import type { Ref, Stack, State } from "../effect3/state.js"
-import { annotationsOf, makeRef, onTop, serviceOf, valueOf, withStacks, withValue } from "../effect3/state.js"
-import { globalValue } from "../global.js"
+import type { Stack, State } from "../effect3/state.js"
+import { annotationsOf, onTop, serviceOf, valueOf, withStacks, withValue } from "../effect3/state.js"
 import { type Entries, fresh, lookup, none } from "../map/entries.js"
-import { allEntries, type Holder } from "../map/held.js"
+import { allEntries } from "../map/held.js"
 import type { Region, Shown } from "../map/region.js"
+import { type Follower, followers, type Self, selfOfFiber } from "./followers.js"
 
 /** Which entries of which context are annotations. */
 export interface Annotated {
@@ -27,18 +27,6 @@ export interface Annotated {
   readonly keys: ReadonlyArray<Shown> | undefined
   readonly into: "logs" | "spans"
 }
-
-interface Annotator extends Annotated {
-  closed: boolean
-}
-
-/** Who has a state. */
-export type Self = Pick<Holder, "owner" | "writer"> & { readonly id: AnyFiber extends { id(): infer I } ? I : never }
-
-const annotators: Ref<ReadonlyArray<Annotator>> = /* @__PURE__ */ globalValue(
-  "aiocontext/annotators",
-  () => makeRef<ReadonlyArray<Annotator>>([])
-)
 
 /** The entries that are to be annotations. */
 const shown = (state: State, { key, keys, ref }: Annotated, { owner, writer }: Self): Entries => {
@@ -83,63 +71,44 @@ const withAnnotations = (
   return withStacks(state, [[target, [replace(first), ...rest.map(replace)]]])
 }
 
-/** A state that another one became, with the annotations that follow its maps. */
-export const annotated = (before: State, after: State, self: Self): State => {
-  const following = valueOf(before, annotators)
-  return following.length === 0 ? after : following.reduce((state, annotator) => {
-    const { closed, into, key, ref } = annotator
-    const isSame = valueOf(before, ref) === valueOf(after, ref) && serviceOf(before, key) === serviceOf(after, key)
-    return closed || isSame
-      ? state
-      : withAnnotations(state, into, {
-        before: shown(before, annotator, self),
-        after: shown(after, annotator, self),
-        id: self.id
-      })
-  }, after)
-}
-
-/** A join is changing the maps of a fiber: its annotations are to follow. */
-export const annotateJoined = (fiber: AnyFiber): void => {
-  const before = stateOf(fiber)
-  if (valueOf(before, annotators).length > 0) {
-    changeNextState(fiber, (after) => annotated(before, after, selfOf(fiber)))
-  }
-}
-
-const selfOf = (fiber: AnyFiber): Self => ({ id: fiber.id(), owner: fiber.id(), writer: fiber })
-
-/** Adds an annotator to a fiber, or takes a closed one away. */
-const renew = (fiber: AnyFiber, annotator: Annotator): void => {
-  const state = stateOf(fiber)
-  const self = selfOf(fiber)
-  const open = [...valueOf(state, annotators), annotator].filter(({ closed }) => !closed)
-  const next = open.length === 0
-    ? withValue(state, annotators, [], self.id)
-    : withStacks(state, [onTop(state, annotators, open, self.id)])
-  const entries = shown(state, annotator, self)
-  const { closed, into } = annotator
-  setState(
-    fiber,
-    withAnnotations(next, into, {
-      before: closed ? entries : none,
-      after: closed ? none : entries,
+/** What keeps the annotations of a state as the context's entries are. */
+const makeFollower = (options: Annotated): Follower => ({
+  closed: false,
+  follow: (before, state, self) => {
+    const { into, key, ref } = options
+    const isSame = valueOf(before, ref) === valueOf(state, ref) && serviceOf(before, key) === serviceOf(state, key)
+    return isSame ? state : withAnnotations(state, into, {
+      before: shown(before, options, self),
+      after: shown(state, options, self),
       id: self.id
     })
-  )
+  }
+})
+
+/** Gives a fiber the followers that are open, this one among them. */
+const renew = (fiber: AnyFiber, follower: Follower): State => {
+  const state = stateOf(fiber)
+  const open = [...valueOf(state, followers), follower].filter(({ closed }) => !closed)
+  return open.length === 0
+    ? withValue(state, followers, [], fiber.id())
+    : withStacks(state, [onTop(state, followers, open, fiber.id())])
 }
 
 /** A layer under which log lines or spans carry a context's entries. */
-export const annotationLayer = (options: Annotated): Layer.Layer<never> =>
-  Layer.scopedContext(withFinalizer({
+export const annotationLayer = (options: Annotated): Layer.Layer<never> => {
+  const entriesIn = (fiber: AnyFiber): Entries => shown(stateOf(fiber), options, selfOfFiber(fiber))
+  return Layer.scopedContext(withFinalizer({
     acquire: (fiber) => {
-      const annotator: Annotator = { ...options, closed: false }
-      renew(fiber, annotator)
-      return annotator
+      const follower = makeFollower(options)
+      const change = { before: none, after: entriesIn(fiber), id: fiber.id() }
+      setState(fiber, withAnnotations(renew(fiber, follower), options.into, change))
+      return follower
     },
-    release: (fiber, annotator) => {
-      annotator.closed = true
-      renew(fiber, annotator)
+    release: (fiber, follower) => {
+      follower.closed = true
+      const change = { before: entriesIn(fiber), after: none, id: fiber.id() }
+      setState(fiber, withAnnotations(renew(fiber, follower), options.into, change))
     },
     services: Context.empty
   }))
+}

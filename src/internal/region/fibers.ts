@@ -9,18 +9,17 @@ import { absent } from "../map/entries.js"
 import { hasMap } from "../map/held.js"
 import type { Region } from "../map/region.js"
 import { ambientValue } from "./ambient.js"
-import { annotated } from "./annotations.js"
 import type { Access } from "./context.js"
+import { followed, selfOfFiber } from "./followers.js"
 
 /** The service of a context in a fiber. */
 export const regionServiceOf = (fiber: AnyFiber, key: string): Region | undefined =>
   serviceOfFiber(fiber, key) as Region | undefined
 
-/** Changes what some refs of a fiber hold, and the annotations that follow. */
+/** Changes what some refs of a fiber hold, and what follows their maps. */
 export const change = (fiber: AnyFiber, changes: ReadonlyArray<Change>): void => {
   const before: State = stateOf(fiber)
-  const id = fiber.id()
-  setState(fiber, annotated(before, withStacks(before, changes), { id, owner: id, writer: fiber }))
+  setState(fiber, followed(before, withStacks(before, changes), selfOfFiber(fiber)))
 }
 
 /** How fibers have the maps of contexts. */

@@ -19,13 +19,12 @@ import { inForce, readied, withLayer } from "../map/held.js"
 import { markOf } from "../map/mark.js"
 import type { Definition, Region } from "../map/region.js"
 import { hasStart } from "../map/region.js"
-
-type TaskSelf = Pick<Holder, "owner" | "writer"> & { readonly id: Id }
+import { type Self, selfOfFiber } from "./followers.js"
 
 /** A state, with what `f` makes of the maps of contexts whose children need it. */
 const withMaps = (
   state: State,
-  { id, owner, writer }: TaskSelf,
+  { id, owner, writer }: Self,
   f: (holder: Holder, definition: Definition) => Entries
 ): State => {
   const changes: Array<Change> = []
@@ -45,22 +44,20 @@ const withMaps = (
 }
 
 /** The state of a task that is about to start, with the maps that are its own. Throws a `ForkError` where one cannot be made. */
-export const startedState = (state: State, self: TaskSelf): State => withMaps(state, self, readied)
+export const startedState = (state: State, self: Self): State => withMaps(state, self, readied)
 
 /** The state of a task that is about to start a child, with what the child reads of it. */
-export const parentState = (state: State, self: TaskSelf): State =>
+export const parentState = (state: State, self: Self): State =>
   withMaps(
     state,
     self,
     (holder, definition) => definition.fork === "chain" ? withLayer(holder, definition) : holder.value
   )
 
-const selfOf = (fiber: AnyFiber): TaskSelf => ({ id: fiber.id(), owner: fiber.id(), writer: fiber })
-
 /** Gives a parent what its child is to read of it, and the child the value that it has then. */
 const linkToParent = (fiber: AnyFiber, parent: AnyFiber): void => {
   const before = stateOf(parent)
-  const linked = parentState(before, selfOf(parent))
+  const linked = parentState(before, selfOfFiber(parent))
   if (linked === before) {
     return
   }
@@ -95,7 +92,7 @@ export const startFiber = (fiber: AnyFiber, parent: AnyFiber | undefined): void 
   }
   const state = stateOf(fiber)
   try {
-    const started = startedState(state, selfOf(fiber))
+    const started = startedState(state, selfOfFiber(fiber))
     if (started !== state) {
       setState(fiber, started)
     }

@@ -6,8 +6,8 @@ import { invalidArgument } from "../argument.js"
 import { makeMapRef } from "../effect3/refs.js"
 import type { Definition, Join, KeyPolicies, Strategy } from "../map/region.js"
 import { hasStart } from "../map/region.js"
-import { annotateJoined } from "./annotations.js"
 import type { ContextSpec } from "./context.js"
+import { followJoin } from "./followers.js"
 import { members } from "./members.js"
 
 /** What a user says of a context. */
@@ -22,7 +22,7 @@ export const makeTag = (id: string, options?: Options, policies?: KeyPolicies): 
   const definition: Definition = { key: id, ...checked(id, options), ...policies }
   const spec: ContextSpec = {
     definition,
-    ref: makeMapRef(id, { hasStart: hasStart(definition), onJoin: annotateJoined })
+    ref: makeMapRef(id, { hasStart: hasStart(definition), onJoin: followJoin })
   }
   const tag = class extends Context.Tag(id)<unknown, unknown>() {}
   const named = Object.defineProperty(tag, "stack", { get: definedHere() })

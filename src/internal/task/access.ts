@@ -8,20 +8,20 @@ import { alone, serviceOf, taskId, valueOf, withStacks } from "../effect3/state.
 import type { Entries } from "../map/entries.js"
 import { detach } from "../map/fork.js"
 import type { Region } from "../map/region.js"
-import { annotated, type Self } from "../region/annotations.js"
 import type { Access } from "../region/context.js"
 import { fibers } from "../region/fibers.js"
+import { followed, type Self, selfOfFiber } from "../region/followers.js"
 import { wholeOf } from "./current.js"
 import { afterFiberWrite } from "./step.js"
 import type { FiberSource, Runner, Whole } from "./task.js"
 import { stateNow, type Task } from "./task.js"
 
 /** Who a task is, for its maps. */
-export const selfOf = (task: Whole): Self => {
+export const selfOfTask = (task: Whole): Self => {
   const { fiber } = task
   return fiber === undefined
     ? { id: taskId, owner: (task as Task).owner, writer: task }
-    : { id: fiber.id(), owner: fiber.id(), writer: fiber }
+    : selfOfFiber(fiber)
 }
 
 /** Where left-over code is from: that of a fiber which has gone on, until it writes. */
@@ -81,8 +81,8 @@ export const readRef = <A>(runner: Runner, ref: Ref<A>): A => valueOf(stateNow(w
 export const writeRef = <A>(runner: Runner, ref: Ref<A>, value: A): void => {
   const task = wholeOf(runner)
   const before = stateNow(task)
-  const self = selfOf(task)
-  replaceState(runner, annotated(before, withStacks(before, [alone(ref, value, self.id)]), self))
+  const self = selfOfTask(task)
+  replaceState(runner, followed(before, withStacks(before, [alone(ref, value, self.id)]), self))
 }
 
 /** How what runs promise code has the maps of contexts. */
@@ -92,7 +92,7 @@ export const runners: Access<Runner> = {
     if (task.fiber !== undefined) {
       return fibers.holderOf(task.fiber, spec)
     }
-    const { owner, writer } = selfOf(task)
+    const { owner, writer } = selfOfTask(task)
     const { state } = task as Task
     return {
       value: valueOf(state, spec.ref),

@@ -10,7 +10,7 @@ import { isMerging, makeRegion, type Region } from "../map/region.js"
 import { withAmbient } from "../region/ambient.js"
 import type { Attaching } from "../region/provide.js"
 import { parentState, startedState } from "../region/start.js"
-import { ownBeforeWrite, replaceState, runners, selfOf, writeRef } from "./access.js"
+import { ownBeforeWrite, replaceState, runners, selfOfTask, writeRef } from "./access.js"
 import { locate, wholeOf } from "./current.js"
 import { stateOfParent } from "./local.js"
 import type { Runner } from "./task.js"
@@ -24,10 +24,10 @@ const linkToChildren = (runner: Runner): void => {
   }
   const task = wholeOf(runner)
   const state = stateNow(task)
-  const linked = parentState(state, selfOf(task))
+  const linked = parentState(state, selfOfTask(task))
   if (linked !== state) {
     ownBeforeWrite(runner)
-    replaceState(runner, parentState(stateNow(task), selfOf(task)))
+    replaceState(runner, parentState(stateNow(task), selfOfTask(task)))
   }
 }
 

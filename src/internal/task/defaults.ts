@@ -22,7 +22,7 @@ const notes = /* @__PURE__ */ globalValue("aiocontext/notes", () =>
     }
   }))
 
-const changed = (state: State): State => {
+const forNextRuns = (state: State): State => {
   if (defaults.bridges > 0) {
     return withBridge(state)
   }
@@ -42,7 +42,7 @@ const startOther = (fiber: AnyFiber): void => {
 }
 
 const change = (): void => {
-  changeDefaultRuntimes(changed)
+  changeDefaultRuntimes(forNextRuns)
   watchOtherCopies(defaults.bridges > 0 || defaults.notes ? startOther : undefined)
 }
 

@@ -15,16 +15,16 @@ import { BridgedFiber, shared } from "./task.js"
 // On the fiber itself: with a `WeakMap` the collector would spend more on a short fiber than the bridge does.
 const BridgedId: unique symbol = Symbol.for("aiocontext/fiber")
 
-interface Holder {
+interface WithBridged {
   [BridgedId]?: BridgedFiber | undefined
 }
 
 /** What the bridge knows of a fiber. */
-export const bridgedOf = (fiber: AnyFiber): BridgedFiber | undefined => (fiber as Holder)[BridgedId]
+export const bridgedOf = (fiber: AnyFiber): BridgedFiber | undefined => (fiber as WithBridged)[BridgedId]
 
 /** Says what the bridge knows of a fiber. */
 export const setBridged = (fiber: AnyFiber, bridged: BridgedFiber | undefined): void => {
-  ;(fiber as Holder)[BridgedId] = bridged
+  ;(fiber as WithBridged)[BridgedId] = bridged
 }
 
 /** The promise task that this code is in, as far as async context goes. A fiber's step is in the one that started the fiber. */
