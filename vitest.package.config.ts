@@ -6,6 +6,6 @@ export default defineConfig({
     include: ["test/package/**/*.test.ts"],
     globalSetup: ["test/package/setup.ts"],
     testTimeout: 120_000,
-    hookTimeout: 120_000
+    hookTimeout: 300_000
   }
 })

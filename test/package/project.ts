@@ -40,8 +40,17 @@ export const makeProject = (): Project => {
     run,
     write,
     install: async (...packages) => {
-      // a range of peers that a test breaks on purpose is not what these tests are about
-      await run("npm", "install", "--legacy-peer-deps", "--prefer-offline", "--no-audit", "--no-fund", ...packages)
+      // a range of peers that a test breaks on purpose is not what these tests are about, nor what a linked folder is built with
+      await run(
+        "npm",
+        "install",
+        "--legacy-peer-deps",
+        "--omit=dev",
+        "--prefer-offline",
+        "--no-audit",
+        "--no-fund",
+        ...packages
+      )
     },
     remove: () => rmSync(folder, { recursive: true, force: true })
   }
