@@ -3,8 +3,9 @@
  * entity, a workflow, a queue and an HTTP call. In the middle one runner is killed. Every row, log line and span is then
  * asked for which request and tenant it was. A wrong or a lost one fails the demo.
  *
- * `-- --storage postgres` runs it on a PostgreSQL server that it starts; `--orders 100` sends fewer; `--without` leaves the
- * context off the cluster's messages, to see that it would be noticed.
+ * `-- --orders 100` sends fewer; `--without` leaves the context off the cluster's messages, to see that it would be noticed.
+ * `--storage postgres` runs it on a PostgreSQL server that it starts. It does not get through yet: the shop takes the orders
+ * again and again, and the messages that start its workflows are not stored.
  */
 import { HttpRouter, HttpServer, HttpServerResponse } from "@effect/platform"
 import { NodeHttpServer, NodeRuntime } from "@effect/platform-node"
