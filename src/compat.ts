@@ -214,11 +214,11 @@ export const make = <Self, Id extends string, Shape, Seed = Shape>(
   tag: Context.TagClass<Self, Id, Shape, Seed>
 ): ContextMap<Self, Shape, Seed> => {
   const { map, runnerAt } = makeMap(specOf("compat.make", tag), tag)
-  const runFork = (effect: Effect.Effect<unknown, unknown, any>, options?: running.EffectOptions) =>
+  const runFork = (effect: Effect.Effect<unknown, unknown, unknown>, options?: running.EffectOptions) =>
     forkEffect(runnerAt("runFork"), effect, options)
   return Object.assign(map, {
     runFork,
-    runPromise: (effect: Effect.Effect<unknown, unknown, any>, options?: running.EffectOptions) =>
+    runPromise: (effect: Effect.Effect<unknown, unknown, unknown>, options?: running.EffectOptions) =>
       toPromise(runFork(effect, options))
   }) as unknown as ContextMap<Self, Shape, Seed>
 }
@@ -298,7 +298,7 @@ export const all = <const Fs extends ReadonlyArray<TaskFunction<unknown>>>(
 ): Promise<{ -readonly [K in keyof Fs]: Awaited<ReturnType<Fs[K]>> }> => {
   const functions = Array.from(fs)
   // each with a value of its function's
-  return Promise.all(functions.map((f) => forkFunction("compat.all", f))) as Promise<any>
+  return Promise.all(functions.map((f) => forkFunction("compat.all", f))) as Promise<never>
 }
 
 /**
@@ -346,7 +346,7 @@ export const timeout = <A>(f: TaskFunction<A>, duration: Duration.DurationInput)
  * @since 1.0.0
  * @category tasks
  */
-export const bind = <This, Args extends Array<any>, A>(
+export const bind = <This, Args extends Array<unknown>, A>(
   f: (this: This, ...args: Args) => A
 ): (this: This, ...args: Args) => A => binding.bind("compat.bind", f)
 
@@ -467,7 +467,7 @@ export const within =
  */
 export const runPromise = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options?: RunOptions | RuntimeOptions<any>
+  options?: running.EffectOptions
 ): Promise<A> => toPromise(runFork(effect, options))
 
 /**
@@ -478,6 +478,6 @@ export const runPromise = <A, E, R>(
  */
 export const runFork = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options?: RunOptions | RuntimeOptions<any>
+  options?: running.EffectOptions
 ): Fiber.RuntimeFiber<A, E> =>
   forkEffect(currentOrThrow("compat.runFork"), effect as Effect.Effect<A, E, unknown>, options)

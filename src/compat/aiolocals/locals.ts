@@ -188,5 +188,5 @@ export const wrapGather = <const Fs extends ReadonlyArray<TaskFunction<unknown>>
   if (wrong !== undefined) {
     throw invalidArgument("wrapGather takes functions, as in wrapGather(one, two)", wrong)
   }
-  return Promise.all(fs.map((f) => wrapAsync(f))) as Promise<any>
+  return Promise.all(fs.map((f) => wrapAsync(f))) as Promise<never>
 }

@@ -31,7 +31,7 @@ export interface FiberInternals extends AnyFiber {
   setFiberRefs(state: State): void
   refreshRefCache(this: unknown): void
   currentScheduler: Scheduler.Scheduler
-  currentSupervisor: Supervisor.Supervisor<any>
+  currentSupervisor: Supervisor.Supervisor<unknown>
 }
 
 /** The fiber, with what its interface leaves out. */
@@ -41,9 +41,9 @@ export const internalsOf = (fiber: AnyFiber): FiberInternals => fiber as FiberIn
 export const classOf = (fiber: AnyFiber): FiberInternals => Object.getPrototypeOf(fiber)
 
 /** Where the copy of Effect that a fiber is of keeps supervisors: a fiber's class names the ref when it reads its refs. */
-export const supervisorRefOf = (fiber: AnyFiber): FiberRef.FiberRef<Supervisor.Supervisor<any>> => {
+export const supervisorRefOf = (fiber: AnyFiber): FiberRef.FiberRef<Supervisor.Supervisor<unknown>> => {
   // it reads them from something that gives the refs themselves
-  const reader: { readonly currentSupervisor?: { readonly ref: FiberRef.FiberRef<Supervisor.Supervisor<any>> } } = {
+  const reader: { readonly currentSupervisor?: { readonly ref: FiberRef.FiberRef<Supervisor.Supervisor<unknown>> } } = {
     getFiberRef: (ref: unknown) => ({ ref, unsafeMap: new Map() })
   } as {}
   classOf(fiber).refreshRefCache.call(reader)

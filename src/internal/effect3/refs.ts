@@ -10,7 +10,7 @@ import type { Holder } from "../map/held.js"
 import * as joins from "../map/join.js"
 import type { Region } from "../map/region.js"
 import { type AnyFiber, currentFiber, serviceOfFiber } from "./fiber.js"
-import { type Change, forkValue, type Ref, serviceOf, type State, taskId, withStacks } from "./state.js"
+import { type AnyRef, type Change, forkValue, type Ref, serviceOf, type State, taskId, withStacks } from "./state.js"
 
 import FiberRef = effect.FiberRef
 
@@ -80,7 +80,7 @@ const mapRefOf = (key: string, onJoin: MapRefOptions["onJoin"]): MapRef =>
 export type Local<A> = Ref<A>
 
 /** What the value of a local becomes in code that goes on beside its task. */
-export const locals: Map<Local<any>, (value: any) => any> = /* @__PURE__ */ globalValue(
+export const locals: Map<AnyRef, (value: any) => any> = /* @__PURE__ */ globalValue(
   "aiocontext/localRefs",
   () => new Map()
 )
@@ -125,7 +125,7 @@ export const makeLocalRef = <A>(
   })
 
 /** Whether a fiber ref is one of the library's. */
-export const isOurs = (ref: Ref<any>): boolean => mapRefs.has(ref) || locals.has(ref)
+export const isOurs = (ref: AnyRef): boolean => mapRefs.has(ref) || locals.has(ref)
 
 /** The state of a child task: its parent's very state where nothing forks. */
 export const forkState = (state: State): State => {

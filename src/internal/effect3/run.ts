@@ -23,19 +23,14 @@ export const toError = (cause: Cause.Cause<unknown>): Error => Runtime.makeFiber
 
 type DefaultRuntime = { -readonly [K in keyof Runtime.Runtime<never>]: Runtime.Runtime<never>[K] }
 
-// The runtime of `Effect.runPromise` and its like. A process can have two copies of Effect, each with one.
+// The runtime of `Effect.runPromise` and its like: one of each copy of Effect that a copy of this package has imported.
 const defaultRuntimes: Set<DefaultRuntime> = /* @__PURE__ */ globalValue("aiocontext/defaultRuntimes", () => new Set())
-
-/** Makes a default runtime known: that of this copy of Effect, or of another one in the process. */
-export const addDefaultRuntime = (runtime: Runtime.Runtime<never>): void => {
-  defaultRuntimes.add(runtime as DefaultRuntime)
-}
 
 const originals: Map<DefaultRuntime, State> = /* @__PURE__ */ globalValue("aiocontext/defaultStates", () => new Map())
 
 /** Gives every default runtime of the process the state that `change` makes of its original one. */
 export const changeDefaultRuntimes = (change: (original: State) => State): void => {
-  addDefaultRuntime(Runtime.defaultRuntime)
+  defaultRuntimes.add(Runtime.defaultRuntime as DefaultRuntime)
   for (const runtime of defaultRuntimes) {
     const original = originals.get(runtime) ?? runtime.fiberRefs
     originals.set(runtime, original)

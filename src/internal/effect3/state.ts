@@ -19,6 +19,9 @@ export type State = effect.FiberRefs.FiberRefs
 /** A value that each task has. */
 export type Ref<A> = effect.FiberRef.FiberRef<A>
 
+/** A ref of whatever value. A ref reads and writes its value, so no type but this one stands for all of them. */
+export type AnyRef = Ref<any>
+
 /** The values of a ref, the last first: who wrote it, and what. The others are those of the fibers above. */
 export type Stack = State["locals"] extends Map<any, infer A> ? A : never
 
@@ -65,7 +68,7 @@ const copyMap = <K, V>(map: ReadonlyMap<K, V>): Map<K, V> => {
 }
 
 /** What a ref is to hold: nothing, where it is to have its initial value. */
-export type Change = readonly [ref: Ref<any>, stack: Stack | undefined]
+export type Change = readonly [ref: AnyRef, stack: Stack | undefined]
 
 /** A state in which some refs hold something else. O(number of refs). */
 export const withStacks = (state: State, changes: Iterable<Change>): State => {
@@ -122,7 +125,7 @@ export const onTop = <A>(state: State, ref: Ref<A>, value: A, id: Id): Change =>
 ]
 
 /** What a ref holds. */
-export const held = (state: State, ref: Ref<any>): Change => [ref, state.locals.get(ref)]
+export const held = (state: State, ref: AnyRef): Change => [ref, state.locals.get(ref)]
 
 /** What the services are. */
 export const heldServices = (state: State): Change => held(state, FiberRef.currentContext)

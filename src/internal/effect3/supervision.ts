@@ -16,7 +16,7 @@ import { none } from "./supervisor.js"
 import Supervisor = effect.Supervisor
 
 /** One provision of the bridge: in force until its scope is closed. */
-export interface Bridge extends effect.Supervisor.Supervisor<any> {
+export interface Bridge extends effect.Supervisor.Supervisor<unknown> {
   readonly _tag: "aiocontext/Bridge"
   readonly outer: Bridge | undefined
   closed: boolean
@@ -70,9 +70,9 @@ export const othersIn = (supervisor: AnySupervisor): AnySupervisor => {
 }
 
 /** What a bridged fiber has in place of its supervisors: it asks those of users only where they asked for it. */
-export class BridgedSupervision extends Supervisor.AbstractSupervisor<any> {
+export class BridgedSupervision extends Supervisor.AbstractSupervisor<unknown> {
   readonly _tag = "aiocontext/Supervision"
-  override readonly value: Effect.Effect<any>
+  override readonly value: Effect.Effect<unknown>
   readonly others: AnySupervisor
   constructor(readonly hooks: BridgeHooks, readonly all: AnySupervisor) {
     super()

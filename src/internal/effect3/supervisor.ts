@@ -14,7 +14,7 @@ import FiberRef = effect.FiberRef
 import Supervisor = effect.Supervisor
 
 /** A supervisor, perhaps two that are zipped, perhaps one of ours. */
-export interface AnySupervisor extends effect.Supervisor.Supervisor<any> {
+export interface AnySupervisor extends effect.Supervisor.Supervisor<unknown> {
   readonly _tag?: unknown
   readonly left?: AnySupervisor
   readonly right?: AnySupervisor

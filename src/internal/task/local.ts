@@ -5,7 +5,7 @@ import type { AnyFiber, Id } from "../effect3/fiber.js"
 import { setState, stateOf } from "../effect3/fiber.js"
 import type { Local } from "../effect3/refs.js"
 import { makeLocalRef } from "../effect3/refs.js"
-import type { Change, State } from "../effect3/state.js"
+import type { AnyRef, Change, State } from "../effect3/state.js"
 import { alone, forkValue, initialOf, taskId, valueOf, withStacks } from "../effect3/state.js"
 import { globalValue } from "../global.js"
 import { ownBeforeWrite, readRef, replaceState, writeRef } from "./access.js"
@@ -31,7 +31,7 @@ export interface LocalOptions<A> {
   readonly isInherited?: (value: A) => boolean
 }
 
-const options = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<Local<any>, LocalOptions<any>>())
+const options = /* @__PURE__ */ globalValue("aiocontext/locals", () => new Map<AnyRef, LocalOptions<any>>())
 
 /** Makes a task-local value: one a process and id. */
 export const makeLocal = <A>(id: string, initial: A, behaviour: LocalOptions<A>): Local<A> => {
@@ -128,13 +128,13 @@ export const startLocals = (child: AnyFiber, parent: AnyFiber): void => {
 const InheritedId: unique symbol = Symbol.for("aiocontext/inherited")
 
 interface Started {
-  [InheritedId]?: ReadonlyMap<Local<any>, unknown>
+  [InheritedId]?: ReadonlyMap<AnyRef, unknown>
 }
 
 /** A fiber without a parent has what the code that starts it has. */
 export const inheritLocals = (fiber: AnyFiber, starter: Runner, { inTask }: { readonly inTask: boolean }): void => {
   const changes: Array<Change> = []
-  const values = new Map<Local<any>, unknown>()
+  const values = new Map<AnyRef, unknown>()
   for (const [local, { inherit, isInherited }] of options) {
     if (inherit !== undefined) {
       const own = valueOf(stateOf(fiber), local)

@@ -9,8 +9,7 @@ import * as async from "#async"
 import type { AsyncContext, Storage } from "../async/types.js"
 import type { AnyFiber } from "../effect3/fiber.js"
 import { declareCurrentFiber, stateOf } from "../effect3/fiber.js"
-import type { Local } from "../effect3/refs.js"
-import { emptyState, type State } from "../effect3/state.js"
+import { type AnyRef, emptyState, type State } from "../effect3/state.js"
 import { globalValue } from "../global.js"
 import type { Owner } from "../map/mark.js"
 import type { ReadCache } from "./cache.js"
@@ -97,7 +96,7 @@ export class BridgedFiber implements FiberLines, FiberSource {
 /** A part of a task: code in which some locals have values of their own. All else it shares with the task. */
 export class TaskPart {
   readonly _tag = "Part"
-  constructor(readonly whole: Task, readonly values: ReadonlyMap<Local<any>, { value: unknown }>) {}
+  constructor(readonly whole: Task, readonly values: ReadonlyMap<AnyRef, { value: unknown }>) {}
 }
 
 /** A task, promise code's or a fiber's. */
