@@ -467,7 +467,7 @@ export const within =
  */
 export const runPromise = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options?: running.EffectOptions
+  options?: RunOptions | RuntimeOptions<any>
 ): Promise<A> => toPromise(runFork(effect, options))
 
 /**
@@ -478,6 +478,6 @@ export const runPromise = <A, E, R>(
  */
 export const runFork = <A, E, R>(
   effect: Effect.Effect<A, E, R>,
-  options?: running.EffectOptions
+  options?: RunOptions | RuntimeOptions<any>
 ): Fiber.RuntimeFiber<A, E> =>
   forkEffect(currentOrThrow("compat.runFork"), effect as Effect.Effect<A, E, unknown>, options)
